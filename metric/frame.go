@@ -1,0 +1,110 @@
+package metric
+
+import "time"
+
+// GPU is the identity of one GPU: what stays the same while it runs.
+type GPU struct {
+	UUID        string // "GPU-…", the key everywhere
+	Index       int    // NVML index; changes across reboots, never a key
+	Name        string // product name in NVML's words: "NVIDIA H100 80GB HBM3"
+	Serial      string // board serial, empty where the GPU has none
+	PCI         string // bus id, "00000000:9B:00.0"
+	VBIOS       string
+	MemoryBytes uint64
+}
+
+// Condition says whether a GPU could be looked at.
+type Condition uint8
+
+const (
+	// Unobserved: nothing is known of this GPU now. See Look.Reason.
+	Unobserved Condition = iota
+	// Good: the GPU answered.
+	Good
+	// Lost: the driver says that the GPU is gone from the bus.
+	Lost
+)
+
+// Reasons why a GPU, or a whole node, is not observed. They travel in records
+// and on series, so the words are part of the interface.
+const (
+	ReasonNeverSeen  = "never_seen"  // known from before, not answered since the agent started
+	ReasonHang       = "driver_hang" // a driver call does not return
+	ReasonNoDriver   = "no_driver"   // the driver library is not there
+	ReasonNotLoaded  = "driver_not_loaded"
+	ReasonMismatch   = "driver_mismatch" // library and kernel module differ
+	ReasonPermission = "no_permission"
+	ReasonWorkerExit = "worker_exit" // the worker process died and is being replaced
+	ReasonPaused     = "paused"      // gpumeter-agent pause
+	ReasonError      = "driver_error"
+	ReasonLost       = "gpu_lost"
+	ReasonAgentDown  = "agent_down" // the agent was not running
+	ReasonGone       = "gpu_gone"   // the driver no longer lists a GPU it listed before
+	ReasonSuspended  = "suspended"  // the node slept
+	ReasonNotSampled = "not_sampled"
+)
+
+// Process is one process that holds a GPU, as the driver lists it.
+type Process struct {
+	PID         int
+	MemoryBytes uint64 // 0 where the driver does not say
+}
+
+// Look is one look at one GPU.
+type Look struct {
+	GPU       GPU
+	Condition Condition
+	Reason    string // why it is not Good; empty when Good
+	// At is when the look ended, Since when the span it speaks for began:
+	// Util and SMActive are averages over (Since, At]. Both are readings of
+	// the boot clock (CLOCK_BOOTTIME). Since == At speaks for no time yet.
+	Since, At time.Duration
+	// Util is the share of (Since, At] in which a kernel was resident, 0–1.
+	Util Share
+	// SMActive is the share of SM cycles that were active over (Since, At].
+	SMActive Share
+	// Processes holds the GPU's processes; valid when ProcessesKnown.
+	Processes      []Process
+	ProcessesKnown bool
+	// Readings holds what the GPU said, in table order.
+	Readings []Reading
+}
+
+// Share is a share of time that may be unknown. The zero Share is unknown.
+type Share struct {
+	Known bool
+	Value float64 // 0–1, meaningful only if Known
+}
+
+// KnownShare returns a known share.
+func KnownShare(v float64) Share { return Share{Known: true, Value: v} }
+
+// Xid is one error report of the driver about a GPU.
+type Xid struct {
+	UUID string
+	Code int
+	At   time.Duration // boot clock, when the agent learned of it
+}
+
+// Driver is the state of the driver library on a node.
+type Driver struct {
+	Up      bool
+	Reason  string // why not Up
+	Detail  string // for people: the error, with the paths that were tried
+	Version string // of the kernel driver, "580.82.07"
+	NVML    string // of the library
+	// Load counts the times that the driver was seen to start anew (reload,
+	// reboot, GPU reset of all). A change ends unhealthy states.
+	Load uint64
+}
+
+// Frame is one look at one node. It holds every GPU the node is known to
+// have had; those that could not be looked at are there with their reason. The
+// holder of a Frame must not change it.
+type Frame struct {
+	Boot   time.Duration // CLOCK_BOOTTIME of the frame
+	Wall   time.Time     // wall clock at the same moment
+	Driver Driver
+	Looks  []Look
+	Xids   []Xid // since the frame before
+}

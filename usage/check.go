@@ -1,0 +1,165 @@
+package usage
+
+import (
+	"fmt"
+	"sort"
+	"unicode/utf8"
+)
+
+// maxSpanMs bounds one record. Agents write windows of at most 5 minutes;
+// imported and generated history writes hours.
+const maxSpanMs = 3_600_000
+
+// Check says whether b can be accepted as evidence: identities are well
+// formed, sums fit into their spans, records of one GPU do not overlap. It
+// returns the first thing that is wrong, naming the record.
+func (b *Batch) Check() error {
+	if err := b.checkHead(); err != nil {
+		return err
+	}
+	known := make(map[string]bool, len(b.GPUs))
+	for _, g := range b.GPUs {
+		if g.UUID == "" || !clean(g.UUID) {
+			return fmt.Errorf("gpu %q: not a UUID", g.UUID)
+		}
+		for _, s := range []string{g.Model, g.Name, g.Serial, g.PCI} {
+			if !clean(s) {
+				return fmt.Errorf("gpu %q: %q is not clean text of at most %d bytes", g.UUID, s, maxText)
+			}
+		}
+		if known[g.UUID] {
+			return fmt.Errorf("gpu %q is listed twice", g.UUID)
+		}
+		known[g.UUID] = true
+	}
+	for i := range b.Records {
+		if err := b.Records[i].check(known); err != nil {
+			return fmt.Errorf("record %d: %w", i, err)
+		}
+	}
+	for i, e := range b.Events {
+		if e.Kind == "" || !clean(string(e.Kind)) || !clean(e.GPU) || len(e.Detail) > 16*maxText || !utf8.ValidString(e.Detail) {
+			return fmt.Errorf("event %d: malformed", i)
+		}
+	}
+	return b.checkOverlap()
+}
+
+func (b *Batch) checkHead() error {
+	switch {
+	case !isID(b.Agent):
+		return fmt.Errorf("agent %q: not 32 hex digits", b.Agent)
+	case !isID(b.Epoch):
+		return fmt.Errorf("epoch %q: not 32 hex digits", b.Epoch)
+	case b.Seq == 0:
+		return fmt.Errorf("seq 0: sequence numbers start at 1")
+	case b.Evidence != EvidenceAgent && b.Evidence != EvidencePrometheus:
+		return fmt.Errorf("evidence %q: neither %q nor %q", b.Evidence, EvidenceAgent, EvidencePrometheus)
+	case len(b.GPUs) > MaxBatchGPUs || len(b.Records) > MaxBatchRecords || len(b.Events) > MaxBatchEvents:
+		return fmt.Errorf("%d gpus, %d records, %d events: more than the limits of %d, %d, %d",
+			len(b.GPUs), len(b.Records), len(b.Events), MaxBatchGPUs, MaxBatchRecords, MaxBatchEvents)
+	}
+	c := b.Node.Cloud
+	for _, s := range []string{b.Node.Name, b.Node.MachineID, b.Node.Driver, b.Node.Agent, c.Provider, c.Account, c.Region,
+		c.Zone, c.InstanceType, c.InstanceID, c.Reservation, c.Cluster, c.Rack} {
+		if !clean(s) {
+			return fmt.Errorf("node %q: %q is not clean text of at most %d bytes", b.Node.Name, s, maxText)
+		}
+	}
+	if b.Node.Name == "" {
+		return fmt.Errorf("node has no name")
+	}
+	return nil
+}
+
+func (r *Record) check(known map[string]bool) error {
+	span := r.EndMs - r.StartMs
+	switch {
+	case !known[r.GPU]:
+		return fmt.Errorf("gpu %q is not in the batch's inventory", r.GPU)
+	case r.StartMs < 0 || span <= 0 || span > maxSpanMs:
+		return fmt.Errorf("gpu %s: span [%d, %d) is empty, negative or longer than an hour", r.GPU, r.StartMs, r.EndMs)
+	}
+	for _, v := range []int64{r.UnhealthyMs, r.UnallocatedMs, r.IdleMs, r.UnmeasuredMs, r.BusyMs, r.SMActiveMs, r.SMKnownMs, r.EnergyMJ, r.EnergyKnownMs} {
+		if v < 0 {
+			return fmt.Errorf("gpu %s: a sum is negative", r.GPU)
+		}
+	}
+	// Each sum is bounded before they are added: a sum of wild values could
+	// overflow and look small.
+	for _, v := range []int64{r.UnhealthyMs, r.UnallocatedMs, r.IdleMs, r.UnmeasuredMs, r.BusyMs, r.SMKnownMs, r.EnergyKnownMs} {
+		if v > span {
+			return fmt.Errorf("gpu %s: a sum of %d ms is longer than its span of %d ms", r.GPU, v, span)
+		}
+	}
+	if r.ObservedMs() > span || r.SMActiveMs > r.SMKnownMs {
+		return fmt.Errorf("gpu %s: observed %d ms of a span of %d ms", r.GPU, r.ObservedMs(), span)
+	}
+	h := r.Holder
+	for _, s := range []string{string(h.Basis), h.Kind, h.Group, h.Name, h.Part, r.Reason} {
+		if !clean(s) {
+			return fmt.Errorf("gpu %s: holder or reason is not clean text of at most %d bytes", r.GPU, maxText)
+		}
+	}
+	return nil
+}
+
+// checkOverlap holds the rule of Record: equal bounds or disjoint, and the
+// holders of one span together within it.
+func (b *Batch) checkOverlap() error {
+	order := make([]int, len(b.Records))
+	for i := range order {
+		order[i] = i
+	}
+	rec := b.Records
+	sort.Slice(order, func(i, j int) bool {
+		x, y := &rec[order[i]], &rec[order[j]]
+		if x.GPU != y.GPU {
+			return x.GPU < y.GPU
+		}
+		if x.StartMs != y.StartMs {
+			return x.StartMs < y.StartMs
+		}
+		return x.EndMs < y.EndMs
+	})
+	var observed int64
+	for i := range order {
+		r := &rec[order[i]]
+		if i == 0 || rec[order[i-1]].GPU != r.GPU || rec[order[i-1]].EndMs <= r.StartMs {
+			observed = 0
+		} else if p := &rec[order[i-1]]; p.StartMs != r.StartMs || p.EndMs != r.EndMs {
+			return fmt.Errorf("gpu %s: records [%d, %d) and [%d, %d) overlap", r.GPU, p.StartMs, p.EndMs, r.StartMs, r.EndMs)
+		}
+		observed += r.ObservedMs()
+		if observed > r.EndMs-r.StartMs {
+			return fmt.Errorf("gpu %s: holders of [%d, %d) together observed %d ms", r.GPU, r.StartMs, r.EndMs, observed)
+		}
+	}
+	return nil
+}
+
+func isID(s string) bool {
+	if len(s) != 32 {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// clean reports whether s is short valid UTF-8 without control characters, fit
+// for logs, tables, CSV and metric labels.
+func clean(s string) bool {
+	if len(s) > maxText || !utf8.ValidString(s) {
+		return false
+	}
+	for _, r := range s {
+		if r < ' ' || r == 0x7f {
+			return false
+		}
+	}
+	return true
+}
