@@ -15,10 +15,10 @@ type Report struct {
 	Schema string    `json:"schema"`
 	AsOf   time.Time `json:"as_of"` // nothing after this moment is in it
 	// Period is what was asked for: "2026-10", or an explicit span.
-	Period       string         `json:"period"`
-	Contracts    []Statement    `json:"contracts"`
-	Uncontracted []Uncontracted `json:"uncontracted"`
-	Quality      Quality        `json:"quality"`
+	Period       string      `json:"period"`
+	Contracts    []Statement `json:"contracts"`
+	Uncontracted []Stray     `json:"uncontracted"`
+	Quality      Quality     `json:"quality"`
 }
 
 // Statement is one contract over one period of its billing calendar.
@@ -97,8 +97,8 @@ type Day struct {
 	OverageMs    int64   `json:"overage_gpu_ms"`
 }
 
-// Uncontracted is GPU time that no contract covers.
-type Uncontracted struct {
+// Stray is GPU time that no contract covers.
+type Stray struct {
 	Provider string `json:"provider"` // empty is unknown
 	Account  string `json:"account"`
 	Region   string `json:"region"`
