@@ -1,0 +1,156 @@
+package meter
+
+import (
+	"fmt"
+
+	"github.com/gpumeter/gpumeter/metric"
+	"github.com/gpumeter/gpumeter/usage"
+)
+
+// fault is the evidence that a GPU is not usable. It is kept until the driver
+// or the node started anew and the GPU then answers without it: good readings
+// in between do not end it.
+type fault struct {
+	reason string // empty: none
+	fromMs int64  // boot time of the first evidence
+	load   uint64 // Driver.Load at that time
+	freed  bool   // the driver or the node started anew since
+}
+
+// evidence is one row of the table of readings that show a GPU to be faulty
+// when they are above zero.
+type evidence struct {
+	name, value string // metric.Desc.Name and LabelValue
+	reason      string
+}
+
+// evidences lists what the driver's readings can prove. Volatile counters and
+// flags go back to zero with the reset that repairs the GPU.
+var evidences = []evidence{
+	{"gpu.ecc.errors", "volatile_uncorrected", "ecc_uncorrected"},
+	{"gpu.row_remap.failure", "", "row_remap_failure"},
+	{"gpu.recovery.action", "", "recovery_action"},
+}
+
+// proof returns what a look proves against its GPU; empty for nothing.
+func proof(l *metric.Look) string {
+	if l.Condition == metric.Lost {
+		if l.Reason != "" {
+			return l.Reason
+		}
+		return metric.ReasonLost
+	}
+	if l.Reason == metric.ReasonGone {
+		return metric.ReasonGone
+	}
+	if l.Condition != metric.Good {
+		return ""
+	}
+	for _, r := range l.Readings {
+		for _, e := range evidences {
+			if r.Value > 0 && r.Desc.Name == e.name && r.Desc.LabelValue == e.value {
+				return e.reason
+			}
+		}
+	}
+	return ""
+}
+
+// judge begins or ends a GPU's fault by what a look shows.
+func (m *Meter) judge(g *gpu, f *metric.Frame, l *metric.Look, now int64) {
+	if g.fault.load == unknownLoad {
+		g.fault.load = f.Driver.Load
+	}
+	if g.fault.reason != "" && (f.Driver.Load != g.fault.load || g.energyFell(l)) {
+		g.fault.freed, g.fault.load = true, f.Driver.Load
+	}
+	why := proof(l)
+	switch {
+	case why != "" && g.fault.reason == "":
+		m.begin(g, why, at(l, now), f.Driver.Load)
+	case why != "":
+		g.fault.freed = false
+	case g.fault.reason != "" && g.fault.freed && l.Condition == metric.Good:
+		g.fault = fault{}
+		m.event(now, usage.Event{Kind: usage.EventHealthy, GPU: g.UUID})
+	}
+}
+
+// at is when a look saw what it proves.
+func at(l *metric.Look, now int64) int64 {
+	if l.Condition == metric.Good {
+		return l.At.Milliseconds()
+	}
+	return now
+}
+
+func (m *Meter) begin(g *gpu, why string, atMs int64, load uint64) {
+	g.fault = fault{reason: why, fromMs: atMs, load: load}
+	m.event(atMs, usage.Event{Kind: usage.EventUnhealthy, GPU: g.UUID, Detail: why})
+}
+
+// unknownLoad marks a fault that began before this process could see the
+// driver's load count.
+const unknownLoad = ^uint64(0)
+
+// observeXid records a driver error; a fatal one makes its GPU unhealthy.
+func (m *Meter) observeXid(x metric.Xid) {
+	atMs := x.At.Milliseconds()
+	m.event(atMs, usage.Event{Kind: usage.EventXid, GPU: x.UUID, Value: int64(x.Code)})
+	g := m.gpus[x.UUID]
+	if g == nil || g.fault.reason != "" && !g.fault.freed || !metric.FatalXid(x.Code) {
+		return
+	}
+	m.begin(g, fmt.Sprintf("xid_%d", x.Code), atMs, unknownLoad)
+}
+
+// sick reports whether a span counts as unhealthy.
+func (g *gpu) sick(s span) bool { return g.fault.reason != "" && s.fromMs >= g.fault.fromMs }
+
+func (g *gpu) energyFell(l *metric.Look) bool {
+	v, ok := energyOf(l)
+	return ok && g.energyKnown && v < g.energy
+}
+
+// noteCondition records that a GPU stopped or began to answer.
+func (m *Meter) noteCondition(g *gpu, l *metric.Look, now int64) {
+	good := l.Condition == metric.Good
+	switch {
+	case good && !g.good && g.reason != "" && g.reason != metric.ReasonNeverSeen:
+		m.event(now, usage.Event{Kind: usage.EventObserved, GPU: g.UUID})
+	case !good && l.Reason != g.reason:
+		m.event(now, usage.Event{Kind: usage.EventUnobserved, GPU: g.UUID, Detail: l.Reason})
+	}
+	g.good, g.reason = good, l.Reason
+	if !good {
+		g.missed = l.Reason
+	}
+}
+
+// retireReplaced says goodbye to GPUs that are lost or gone once as many
+// others answer as the node ever had: they were replaced.
+func (m *Meter) retireReplaced(f *metric.Frame, now int64) {
+	live := 0
+	for i := range f.Looks {
+		if f.Looks[i].Condition == metric.Good {
+			live++
+		}
+	}
+	m.expected = max(m.expected, live)
+	if live < m.expected || live == len(m.order) {
+		return
+	}
+	kept := m.order[:0]
+	for _, g := range m.order {
+		if g.good || !gone(g.reason) {
+			kept = append(kept, g)
+			continue
+		}
+		m.event(now, usage.Event{Kind: usage.EventGoodbye, GPU: g.UUID, Detail: "replaced"})
+		delete(m.gpus, g.UUID)
+		m.replaced[g.UUID] = true
+	}
+	m.order = kept
+}
+
+func gone(reason string) bool { return reason == metric.ReasonLost || reason == metric.ReasonGone }

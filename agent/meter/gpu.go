@@ -1,0 +1,239 @@
+package meter
+
+import (
+	"math"
+
+	"github.com/gpumeter/gpumeter/metric"
+	"github.com/gpumeter/gpumeter/usage"
+)
+
+// gpu is what the meter knows of one GPU.
+type gpu struct {
+	metric.GPU
+	fromMs int64 // boot time from which it is metered
+	doneMs int64 // boot time up to which looks have spoken
+	fault  fault
+	good   bool   // the last look was good
+	reason string // why the last look was not
+	missed string // why time of the open window is missing, if a look said so
+	// energy is the last reading of the energy counter, in joules, at energyMs.
+	energy      float64
+	energyMs    int64
+	energyKnown bool
+	// parts holds what the looks said, by window edge and holder.
+	parts []*part
+	carry int64 // nanoseconds of busy time that rounding kept back
+	turn  int   // whose turn the odd millisecond is, among several holders
+	sum   Totals
+}
+
+// part is what one holder did in one window.
+type part struct {
+	edgeMs   int64 // boot time of the window's end
+	holder   usage.Holder
+	rest     rest
+	coverMs  int64 // healthy, utilisation known
+	busyNs   int64 // of coverMs
+	smNs     int64
+	smMs     int64
+	blindMs  int64 // healthy, utilisation unknown
+	sickMs   int64
+	energyMJ int64
+	energyMs int64
+	why      string // fault behind sickMs
+}
+
+// rest says what the time of a holder is when no kernel runs.
+type rest uint8
+
+const (
+	restUnmeasured  rest = iota // nobody knows whether it is held
+	restUnallocated             // a working source found no holder
+	restIdle                    // held
+)
+
+// span is a stretch of boot time within one window, as one look describes it.
+type span struct {
+	fromMs, toMs int64
+	edgeMs       int64
+	look         *metric.Look
+	energyMJ     int64
+	energyKnown  bool
+}
+
+func (s span) ms() int64 { return s.toMs - s.fromMs }
+
+// observeLook adds what a look says about the time since the look before.
+func (m *Meter) observeLook(f *metric.Frame, l *metric.Look, now int64) {
+	if m.replaced[l.GPU.UUID] && l.Condition != metric.Good {
+		return
+	}
+	from, to := l.Since.Milliseconds(), l.At.Milliseconds()
+	if l.Condition != metric.Good {
+		from, to = m.lastMs, now
+	}
+	g := m.find(l.GPU, max(from, m.openMs))
+	m.judge(g, f, l, now)
+	m.noteCondition(g, l, now)
+	if l.Condition != metric.Good {
+		if g.fault.reason == "" {
+			return // unobserved
+		}
+		// The agent lives and knows the GPU to be at fault: that it does not
+		// answer does not make it less so.
+		from = max(from, g.fault.fromMs)
+	}
+	from = max(from, g.doneMs, to-m.hold, g.fromMs)
+	if to <= from {
+		g.baseEnergy(l, to)
+		return
+	}
+	energy, known := g.drawEnergy(l, from, to)
+	m.split(g, span{fromMs: from, toMs: to, look: l, energyMJ: energy, energyKnown: known})
+	g.doneMs = to
+}
+
+// split cuts a span at window edges and at the beginning of a fault.
+func (m *Meter) split(g *gpu, s span) {
+	total, energy := s.ms(), s.energyMJ
+	var doneMs, doneMJ int64
+	for from := s.fromMs; from < s.toMs; {
+		edge := m.clock.edge(from, m.window)
+		to := min(s.toMs, edge)
+		if at := g.fault.fromMs; g.fault.reason != "" && from < at && at < to {
+			to = at
+		}
+		doneMs += to - from
+		mj := int64(float64(energy)*float64(doneMs)/float64(total)) - doneMJ
+		doneMJ += mj
+		m.add(g, span{fromMs: from, toMs: to, edgeMs: edge, look: s.look, energyMJ: mj, energyKnown: s.energyKnown})
+		from = to
+	}
+}
+
+// add books a span that lies within one window.
+func (m *Meter) add(g *gpu, s span) {
+	g.sum.add(g, s)
+	if g.sick(s) {
+		p := g.part(s.edgeMs, usage.Holder{Basis: usage.BasisNone}, restUnmeasured)
+		p.sickMs += s.ms()
+		p.why = g.fault.reason
+		p.addEnergy(s.energyMJ, s.ms(), s.energyKnown)
+		return
+	}
+	holders, known := m.holders(s.look)
+	if len(holders) == 0 {
+		h, r := usage.Holder{Basis: usage.BasisNone}, restUnmeasured
+		if known {
+			h, r = usage.Holder{Basis: m.cfg.Basis}, restUnallocated
+		}
+		g.part(s.edgeMs, h, r).book(s, s.ms(), s.energyMJ)
+		return
+	}
+	m.share(g, s, holders)
+}
+
+// share divides a span among the holders of a GPU, to the millisecond.
+func (m *Meter) share(g *gpu, s span, holders []usage.Holder) {
+	n := int64(len(holders))
+	each, odd := s.ms()/n, s.ms()%n
+	mj := s.energyMJ / n
+	for i, h := range holders {
+		ms := each
+		if (int64(i)+int64(g.turn))%n < odd {
+			ms++
+		}
+		e := mj
+		if i == 0 {
+			e += s.energyMJ % n
+		}
+		if ms > 0 {
+			g.part(s.edgeMs, h, restIdle).book(s, ms, e)
+		}
+	}
+	g.turn += int(odd)
+}
+
+func (m *Meter) holders(l *metric.Look) ([]usage.Holder, bool) {
+	if m.cfg.Holders == nil {
+		return nil, false
+	}
+	return m.cfg.Holders(*l)
+}
+
+// book adds ms of a healthy span.
+func (p *part) book(s span, ms, mj int64) {
+	p.addEnergy(mj, ms, s.energyKnown)
+	if u := s.look.SMActive; u.Known {
+		p.smMs += ms
+		p.smNs += shareNs(u, ms)
+	}
+	if u := s.look.Util; u.Known {
+		p.coverMs += ms
+		p.busyNs += shareNs(u, ms)
+		return
+	}
+	p.blindMs += ms
+}
+
+func (p *part) addEnergy(mj, ms int64, known bool) {
+	if known {
+		p.energyMJ += mj
+		p.energyMs += ms
+	}
+}
+
+// shareNs is a share of ms, in nanoseconds. A share outside 0–1 is the
+// driver's mistake and is held to the time there was.
+func shareNs(u metric.Share, ms int64) int64 {
+	v := min(max(u.Value, 0), 1)
+	return int64(math.Round(v * float64(ms) * 1e6))
+}
+
+// part returns the part of a holder in the window that ends at edgeMs.
+func (g *gpu) part(edgeMs int64, h usage.Holder, r rest) *part {
+	for _, p := range g.parts {
+		if p.edgeMs == edgeMs && p.holder == h && p.rest == r {
+			return p
+		}
+	}
+	p := &part{edgeMs: edgeMs, holder: h, rest: r}
+	g.parts = append(g.parts, p)
+	return p
+}
+
+// drawEnergy returns the energy that the counter gained over exactly this
+// span. A counter that fell has restarted: the difference is unknown, and the
+// fall is evidence of a driver load (see judge).
+func (g *gpu) drawEnergy(l *metric.Look, fromMs, toMs int64) (mj int64, known bool) {
+	v, ok := energyOf(l)
+	if !ok {
+		g.energyKnown = false
+		return 0, false
+	}
+	if g.energyKnown && g.energyMs == fromMs && v >= g.energy {
+		mj, known = int64(math.Round((v-g.energy)*1000)), true
+	}
+	g.energy, g.energyMs, g.energyKnown = v, toMs, true
+	return mj, known
+}
+
+// baseEnergy remembers where the energy counter stood at a look that speaks for
+// no time: the first one.
+func (g *gpu) baseEnergy(l *metric.Look, atMs int64) {
+	if v, ok := energyOf(l); ok && l.Condition == metric.Good && atMs == g.doneMs {
+		g.energy, g.energyMs, g.energyKnown = v, atMs, true
+	}
+}
+
+// EnergyMetric is the name of the cumulative energy reading, in joules.
+const EnergyMetric = "gpu.energy"
+
+func energyOf(l *metric.Look) (float64, bool) {
+	for _, r := range l.Readings {
+		if r.Desc.Name == EnergyMetric {
+			return r.Value, true
+		}
+	}
+	return 0, false
+}

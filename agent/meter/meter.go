@@ -1,0 +1,204 @@
+// Package meter turns frames into records: it adds up, for every GPU and
+// window, how long the GPU was busy, idle, unallocated, unmeasured or
+// unhealthy, and for whom.
+//
+// Time is the boot clock, in whole milliseconds. The wall clock only labels
+// windows, so that a clock step can move a label but never add or remove
+// GPU time. What no look speaks for is in no sum.
+package meter
+
+import (
+	"sort"
+	"time"
+
+	"github.com/gpumeter/gpumeter/metric"
+	"github.com/gpumeter/gpumeter/usage"
+)
+
+// MaxHold is how many intervals a look may speak for: what lies further back
+// is unobserved.
+const MaxHold = 3
+
+// Defaults of Config.
+const (
+	DefaultWindow   = time.Minute
+	DefaultInterval = time.Second
+)
+
+// Config says how to meter. The zero Config meters one-minute windows at one
+// look a second and knows no holders.
+type Config struct {
+	// Window is the length of a window; it divides an hour.
+	Window time.Duration
+	// Interval is the time between looks.
+	Interval time.Duration
+	// Grace is how long a window stays open after its edge for looks that
+	// end before it.
+	Grace time.Duration
+	// Holders names who holds a GPU. known is false where no source works;
+	// known without holders is a free GPU. Nil knows nothing.
+	Holders func(metric.Look) (holders []usage.Holder, known bool)
+	// Basis is written on records of GPUs that a working source found free.
+	Basis usage.Basis
+	// BootID identifies this boot of the node; a change ends unhealthy states.
+	BootID string
+}
+
+// Closed is what a window edge, a clock step or Flush closed.
+type Closed struct {
+	StartMs, EndMs int64 // labels: Unix milliseconds
+	Records        []usage.Record
+	Events         []usage.Event
+	// ClockOffsetMs is wall clock minus label clock.
+	ClockOffsetMs int64
+}
+
+// Meter adds up frames. It is not safe for concurrent use. Make one with New.
+type Meter struct {
+	cfg    Config
+	window int64 // ms
+	hold   int64 // ms
+	clock  clock
+	gpus   map[string]*gpu
+	order  []*gpu // by UUID, as records are written
+	events []usage.Event
+	// openMs is the boot time at which the oldest open window began.
+	openMs   int64
+	started  bool
+	expected int // the most GPUs that ever answered at the same time
+	lastMs   int64
+	// replaced holds the GPUs that went for good. They are metered again only
+	// if they answer again.
+	replaced map[string]bool
+}
+
+// New returns a meter that goes on from a state, or from nothing if s is the
+// zero State.
+func New(cfg Config, s State) *Meter {
+	if cfg.Window == 0 {
+		cfg.Window = DefaultWindow
+	}
+	if cfg.Interval == 0 {
+		cfg.Interval = DefaultInterval
+	}
+	if cfg.Basis == "" {
+		cfg.Basis = usage.BasisNone
+	}
+	m := &Meter{
+		cfg:      cfg,
+		window:   cfg.Window.Milliseconds(),
+		hold:     MaxHold * cfg.Interval.Milliseconds(),
+		gpus:     map[string]*gpu{},
+		replaced: map[string]bool{},
+	}
+	m.restore(s)
+	return m
+}
+
+// Observe adds a frame and returns the windows that it closed, oldest first.
+// Frames must come in the order of their boot clock.
+func (m *Meter) Observe(f metric.Frame) []Closed {
+	now := f.Boot.Milliseconds()
+	if !m.started {
+		m.started, m.openMs = true, now
+		m.clock.anchor(now, f.Wall)
+		m.adopt(now)
+	}
+	for i := range f.Xids {
+		m.observeXid(f.Xids[i])
+	}
+	for i := range f.Looks {
+		m.observeLook(&f, &f.Looks[i], now)
+	}
+	m.retireReplaced(&f, now)
+	m.lastMs = max(m.lastMs, now)
+	out := m.closeDue(now, m.cfg.Grace.Milliseconds())
+	if step := m.clock.step(now, f.Wall); step != 0 {
+		out = append(out, m.cut(now, f.Wall, step)...)
+	}
+	return out
+}
+
+// Flush closes the open window at the last frame, early: before a pause or at
+// the end of the agent. Metering goes on in a new window with the next frame.
+func (m *Meter) Flush() []Closed {
+	if !m.started {
+		return nil
+	}
+	return append(m.closeDue(m.lastMs, 0), m.closeAt(m.lastMs)...)
+}
+
+// Event adds an event of the agent itself to the open window, at the time of
+// the last frame.
+func (m *Meter) Event(kind usage.EventKind, detail string) {
+	m.event(m.lastMs, usage.Event{Kind: kind, Detail: detail})
+}
+
+func (m *Meter) event(bootMs int64, e usage.Event) {
+	e.AtMs = m.clock.label(bootMs)
+	m.events = append(m.events, e)
+}
+
+// closeDue closes the windows whose edge plus grace has passed.
+func (m *Meter) closeDue(now, grace int64) []Closed {
+	var out []Closed
+	for {
+		edge := m.clock.edge(m.openMs, m.window)
+		if edge+grace > now {
+			return out
+		}
+		out = append(out, m.closeAt(edge)...)
+	}
+}
+
+// closeAt closes the open window at a boot time.
+func (m *Meter) closeAt(endMs int64) []Closed {
+	if endMs <= m.openMs && len(m.events) == 0 {
+		return nil
+	}
+	c := Closed{
+		StartMs: m.clock.label(m.openMs), EndMs: m.clock.label(endMs),
+		Events: m.events, ClockOffsetMs: m.clock.offset,
+	}
+	for _, g := range m.order {
+		c.Records = append(c.Records, m.records(g, endMs)...)
+	}
+	m.events = nil
+	m.openMs = endMs
+	return []Closed{c}
+}
+
+// cut ends the window where the wall clock jumped. A jump that would make
+// labels run backwards is only recorded (see clock.step).
+func (m *Meter) cut(now int64, wall time.Time, step int64) []Closed {
+	m.event(now, usage.Event{Kind: usage.EventClockStep, Value: step})
+	if !m.clock.mustMove() {
+		return nil
+	}
+	out := append(m.closeDue(now, 0), m.closeAt(now)...)
+	m.clock.anchor(now, wall)
+	return out
+}
+
+// find returns the GPU of a look, new to the meter or not.
+func (m *Meter) find(id metric.GPU, fromMs int64) *gpu {
+	if g := m.gpus[id.UUID]; g != nil {
+		g.GPU = id
+		return g
+	}
+	g := &gpu{GPU: id, doneMs: fromMs, fromMs: fromMs}
+	m.gpus[id.UUID] = g
+	m.order = append(m.order, g)
+	sort.Slice(m.order, func(i, j int) bool { return m.order[i].UUID < m.order[j].UUID })
+	delete(m.replaced, id.UUID)
+	return g
+}
+
+// GPUs returns the identity of every GPU that is metered, by UUID.
+func (m *Meter) GPUs() []metric.GPU {
+	out := make([]metric.GPU, len(m.order))
+	for i, g := range m.order {
+		out[i] = g.GPU
+	}
+	return out
+}
