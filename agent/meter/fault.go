@@ -147,6 +147,7 @@ func (m *Meter) retireReplaced(f *metric.Frame, now int64) {
 			continue
 		}
 		m.event(now, usage.Event{Kind: usage.EventGoodbye, GPU: g.UUID, Detail: "replaced"})
+		m.leaving = append(m.leaving, leaver{g, now})
 		delete(m.gpus, g.UUID)
 		m.replaced[g.UUID] = true
 	}

@@ -47,8 +47,10 @@ type Config struct {
 // Closed is what a window edge, a clock step or Flush closed.
 type Closed struct {
 	StartMs, EndMs int64 // labels: Unix milliseconds
-	Records        []usage.Record
-	Events         []usage.Event
+	// GPUs is the inventory that the records refer to, by UUID.
+	GPUs    []metric.GPU
+	Records []usage.Record
+	Events  []usage.Event
 	// ClockOffsetMs is wall clock minus label clock.
 	ClockOffsetMs int64
 }
@@ -70,6 +72,13 @@ type Meter struct {
 	// replaced holds the GPUs that went for good. They are metered again only
 	// if they answer again.
 	replaced map[string]bool
+	leaving  []leaver
+}
+
+// leaver is a GPU that was replaced at a boot time within the open window.
+type leaver struct {
+	*gpu
+	atMs int64
 }
 
 // New returns a meter that goes on from a state, or from nothing if s is the
@@ -161,11 +170,26 @@ func (m *Meter) closeAt(endMs int64) []Closed {
 		Events: m.events, ClockOffsetMs: m.clock.offset,
 	}
 	for _, g := range m.order {
+		c.GPUs = append(c.GPUs, g.GPU)
 		c.Records = append(c.Records, m.records(g, endMs)...)
 	}
+	m.closeLeavers(&c, endMs)
 	m.events = nil
 	m.openMs = endMs
 	return []Closed{c}
+}
+
+// closeLeavers adds what replaced GPUs did in the window until they went.
+func (m *Meter) closeLeavers(c *Closed, endMs int64) {
+	var later []leaver
+	for _, g := range m.leaving {
+		c.GPUs = append(c.GPUs, g.GPU)
+		c.Records = append(c.Records, m.records(g.gpu, min(endMs, g.atMs))...)
+		if g.atMs > endMs {
+			later = append(later, g)
+		}
+	}
+	m.leaving = later
 }
 
 // cut ends the window where the wall clock jumped. A jump that would make
@@ -192,13 +216,4 @@ func (m *Meter) find(id metric.GPU, fromMs int64) *gpu {
 	sort.Slice(m.order, func(i, j int) bool { return m.order[i].UUID < m.order[j].UUID })
 	delete(m.replaced, id.UUID)
 	return g
-}
-
-// GPUs returns the identity of every GPU that is metered, by UUID.
-func (m *Meter) GPUs() []metric.GPU {
-	out := make([]metric.GPU, len(m.order))
-	for i, g := range m.order {
-		out[i] = g.GPU
-	}
-	return out
 }

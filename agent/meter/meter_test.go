@@ -255,6 +255,17 @@ func TestReplacedGPUSaysGoodbye(t *testing.T) {
 			t.Errorf("replaced GPU still on record: %+v", r)
 		}
 	}
+	var b usage.Sums
+	for _, c := range cs {
+		for _, r := range c.Records {
+			if r.GPU == "b" {
+				b.Add(r.Sums)
+			}
+		}
+	}
+	if b.BusyMs != 30_000 || b.UnhealthyMs != 60_000 {
+		t.Errorf("b = %+v, want 30 s busy, then 60 s unhealthy until it was replaced", b)
+	}
 	goodbyes := 0
 	for _, c := range cs {
 		for _, e := range c.Events {
