@@ -35,6 +35,7 @@ var rules = []rule{
 	{"agent/nvml", []string{module + "/metric", "github.com/NVIDIA/go-nvml/", "golang.org/x/sys/"}, "the driver is its only outside thing"},
 	{"agent/meter", []string{module + "/metric", module + "/usage"}, "metering is pure"},
 	{"agent/holder", []string{module + "/metric", module + "/usage"}, "the process table is its only outside thing"},
+	{"agent/trace", []string{module + "/metric", module + "/usage"}, "a recording is read with the standard library"},
 	{"agent/spool", []string{module + "/usage", "go.etcd.io/bbolt"}, "bbolt is its only outside thing"},
 	{"agent/push", []string{module + "/usage"}, "the collector's HTTP answer is its only outside thing"},
 	{"agent", append([]string{module + "/agent/", "golang.org/x/"}, vocabulary...), "the root composes its children and never the collector"},

@@ -2,6 +2,10 @@ package metric
 
 import "time"
 
+// MaxHold is how many sampling intervals a look may speak for: what lies
+// further back is unobserved.
+const MaxHold = 3
+
 // GPU is the identity of one GPU: what stays the same while it runs.
 type GPU struct {
 	UUID        string // "GPU-…", the key everywhere

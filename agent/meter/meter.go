@@ -15,10 +15,6 @@ import (
 	"github.com/gpumeter/gpumeter/usage"
 )
 
-// MaxHold is how many intervals a look may speak for: what lies further back
-// is unobserved.
-const MaxHold = 3
-
 // Defaults of Config.
 const (
 	DefaultWindow   = time.Minute
@@ -96,7 +92,7 @@ func New(cfg Config, s State) *Meter {
 	m := &Meter{
 		cfg:      cfg,
 		window:   cfg.Window.Milliseconds(),
-		hold:     MaxHold * cfg.Interval.Milliseconds(),
+		hold:     metric.MaxHold * cfg.Interval.Milliseconds(),
 		gpus:     map[string]*gpu{},
 		replaced: map[string]bool{},
 	}
