@@ -79,7 +79,7 @@ func (t *Tranche) GPUsAt(ms int64) int {
 
 // Presence is a span of time in which one GPU stood in one node, as far as
 // its records tell: from the start of the first to the end of the last.
-// Silence of up to the decommission time in between belongs to it.
+// Silence of up to Decommission in between belongs to it.
 type Presence struct {
 	// Unit is the store's number for this GPU in this node under this cloud
 	// identity; sums are asked for by Unit.

@@ -72,12 +72,19 @@ type Placement struct {
 	GPU          string
 	FromMs, ToMs int64
 	Fate         Fate
-	// Contract and Tranche index Ledger.Contracts; for Uncontracted both are -1.
+	// Contract and Tranche index the contracts given to Place; for
+	// Uncontracted both are -1.
 	Contract, Tranche int
-	// Near names, for an uncontracted GPU, the nearest tranche and the scope
-	// rule that failed: "acme-aws/h100: region us-west-2".
+	// Group indexes Placements.Groups.
+	Group int
+	// Near names, for an uncontracted GPU, the nearest tranche and the rule
+	// that failed: `acme-aws/h100: region "us-west-2" is not in [us-east-1]`.
+	// It is empty where there are no tranches at all.
 	Near string
 }
+
+// Group is what uncontracted GPUs are reported by. Empty is unknown.
+type Group struct{ Provider, Account, Region, Model string }
 
 // Vacancy says that over a span of time a tranche lacked GPUs that had stood
 // in it and fell silent for longer than Decommission without a goodbye:
@@ -88,10 +95,12 @@ type Vacancy struct {
 	GPUs              int
 }
 
-// Placements is the outcome of Place.
+// Placements is the outcome of Place. It is sorted: List by GPU and time,
+// Vacancies by tranche and time, Groups by their fields.
 type Placements struct {
 	List      []Placement
 	Vacancies []Vacancy
+	Groups    []Group
 }
 
 // Sum is what a store added up for one key and slot: see Span.

@@ -1,8 +1,12 @@
 package contract
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"math"
 	"math/bits"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -16,6 +20,9 @@ const micro = 1_000_000
 
 // hourMs is the number of milliseconds that a rate per GPU-hour is for.
 const hourMs = 3_600_000
+
+// errAmount is what money arithmetic says instead of wrapping around.
+var errAmount = errors.New("amount is beyond nine trillion units, or negative")
 
 // String returns the amount with six decimals, "37.083334".
 func (m Money) String() string {
@@ -31,53 +38,79 @@ func (m Money) String() string {
 // must not be rounded in silence.
 func ParseMoney(s string) (Money, error) {
 	whole, frac, _ := strings.Cut(s, ".")
-	if whole == "" || len(frac) > 6 || len(whole) > 12 || strings.Trim(whole+frac, "0123456789") != "" || strings.HasSuffix(s, ".") {
+	if whole == "" || len(frac) > 6 || strings.Trim(whole+frac, "0123456789") != "" || strings.HasSuffix(s, ".") {
 		return 0, fmt.Errorf("amount %q is not a decimal number with at most six decimals", s)
 	}
 	n, err := strconv.ParseInt(whole+(frac + "000000")[:6], 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("amount %q: %w", s, err)
+		return 0, fmt.Errorf("amount %q is beyond nine trillion units", s)
 	}
 	return Money(n), nil
 }
 
 // price is ms × rate ÷ hourMs as whole micro-units and the remainder, in
-// hourMs-ths of a micro-unit. ms and rate are not negative.
-func price(ms int64, rate Money) (whole, rem uint64) {
+// hourMs-ths of a micro-unit. It refuses what Money cannot hold: 400,000 GPUs
+// for ten years at 250 units an hour still fit.
+func price(ms int64, rate Money) (whole, rem uint64, err error) {
+	if ms < 0 || rate < 0 {
+		return 0, 0, errAmount
+	}
 	hi, lo := bits.Mul64(uint64(ms), uint64(rate))
-	return bits.Div64(hi, lo, hourMs)
+	if hi >= hourMs { // Div64 would panic: the quotient needs more than 64 bits
+		return 0, 0, errAmount
+	}
+	whole, rem = bits.Div64(hi, lo, hourMs)
+	if whole >= math.MaxInt64 { // at the limit, rounding up would wrap
+		return 0, 0, errAmount
+	}
+	return whole, rem, nil
 }
 
 // total is ms × rate, rounded half even to micro-units.
-func total(ms int64, rate Money) Money {
-	whole, rem := price(ms, rate)
+func total(ms int64, rate Money) (Money, error) {
+	whole, rem, err := price(ms, rate)
 	if rem*2 > hourMs || (rem*2 == hourMs && whole%2 == 1) {
 		whole++
 	}
-	return Money(whole)
+	return Money(whole), err
+}
+
+// add is a + b, both not negative.
+func add(a, b Money) (Money, error) {
+	if a < 0 || b < 0 || a > math.MaxInt64-b {
+		return 0, errAmount
+	}
+	return a + b, nil
 }
 
 // apportion splits an amount over the parts ms[i] × rate: each part is
 // floored, and what is missing to sum goes in single micro-units to the
-// largest remainders; ties go to the larger part, then to the first.
-func apportion(sum Money, ms []int64, rate Money) []Money {
+// largest remainders; ties go to the larger part, then to the first. The sum
+// must be that of the parts, rounded to a neighbouring micro-unit.
+func apportion(sum Money, ms []int64, rate Money) ([]Money, error) {
 	out := make([]Money, len(ms))
 	rems := make([]uint64, len(ms))
+	var order []int
 	left := sum
 	for i, v := range ms {
-		whole, rem := price(v, rate)
+		whole, rem, err := price(v, rate)
+		if err != nil {
+			return nil, err
+		}
 		out[i], rems[i] = Money(whole), rem
 		left -= Money(whole)
-	}
-	for ; left > 0; left-- {
-		best := -1
-		for i := range ms {
-			if ms[i] > 0 && (best < 0 || rems[i] > rems[best] || (rems[i] == rems[best] && ms[i] > ms[best])) {
-				best = i
-			}
+		if v > 0 {
+			order = append(order, i)
 		}
-		out[best]++
-		rems[best] = 0
 	}
-	return out
+	if left < 0 || left > Money(len(order)) {
+		return nil, fmt.Errorf("apportion %s: the parts differ from it by %s", sum, left)
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(rems[b], rems[a]), cmp.Compare(ms[b], ms[a]))
+	})
+	for _, i := range order[:left] {
+		out[i]++
+	}
+	return out, nil
 }
