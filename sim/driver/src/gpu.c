@@ -1,0 +1,92 @@
+/* One GPU at, between and up to moments of scenario time. */
+#include <math.h>
+
+#include "sim.h"
+
+/* How long a replaced version is still asked about the time before it went. */
+#define LOOK_BACK (30 * SECOND)
+
+double gpu_value(const struct gpu *g, enum curve_id id, int64_t t)
+{
+    return curve_value(&g->curves[id], t);
+}
+
+static double integral(const struct gpu *g, enum curve_id id, int64_t from, int64_t to)
+{
+    const struct curve *c = &g->curves[id];
+    return curve_integral(c, to) - curve_integral(c, from);
+}
+
+/* This GPU in the version before, if from is in that version's time. */
+static const struct gpu *before(const struct gpu *g, int64_t from)
+{
+    const struct scenario *s = g->scenario;
+    if (from >= s->since || !s->previous || boot_clock() - s->since_boot > LOOK_BACK || g->index >= s->previous->gpu_count)
+        return NULL;
+    return &s->previous->gpus[g->index];
+}
+
+static double sum(const struct gpu *g, enum curve_id id, int64_t from, int64_t to)
+{
+    const struct gpu *old = before(g, from);
+    if (!old)
+        return integral(g, id, from, to);
+    int64_t since = g->scenario->since, shift = g->scenario->start - old->scenario->start;
+    int64_t until = to < since ? to : since;
+    double part = sum(old, id, from + shift, until + shift);
+    return to > until ? part + integral(g, id, until, to) : part;
+}
+
+double gpu_average(const struct gpu *g, enum curve_id id, int64_t from, int64_t to)
+{
+    return sum(g, id, from, to) / ((double)(to - from) * 1e-9);
+}
+
+/*
+ * A sample as the driver gives it: a whole number, scale times the integral over
+ * the sample. Rounding the running sum instead of each sample keeps the mean of
+ * many samples exact.
+ */
+unsigned gpu_sample(const struct gpu *g, enum curve_id id, double scale, int64_t from, int64_t to)
+{
+    const struct curve *c = &g->curves[id];
+    if (before(g, from))
+        return (unsigned)lround(sum(g, id, from, to) * scale);
+    double low = floor(curve_integral(c, from) * scale + 0.5);
+    double high = floor(curve_integral(c, to) * scale + 0.5);
+    return high > low ? (unsigned)(high - low) : 0;
+}
+
+/* When the driver was last loaded, as the scenario says; else long ago. */
+int64_t gpu_loaded(const struct gpu *g, int64_t t)
+{
+    const struct scenario *s = g->scenario;
+    int64_t last = INT64_MIN;
+    for (int i = 0; i < s->reload_count; i++)
+        if (s->reloads[i] <= t && s->reloads[i] > last)
+            last = s->reloads[i];
+    return last;
+}
+
+/* The integral since the driver was loaded, over all versions of the scenario
+ * that this process has seen. */
+double gpu_counter(const struct gpu *g, enum curve_id id, int64_t t)
+{
+    int64_t since = g->scenario->since, loaded = gpu_loaded(g, t);
+    if (loaded >= since)
+        return integral(g, id, loaded, t);
+    return g->carried[id] + (t > since ? integral(g, id, since, t) : 0);
+}
+
+/* Without a memory curve, what the processes hold. */
+uint64_t gpu_memory_used(const struct gpu *g, int64_t t)
+{
+    uint64_t room = g->profile->memory - g->profile->reserved, used = 0;
+    if (g->curves[MEMORY].given)
+        used = (uint64_t)gpu_value(g, MEMORY, t);
+    else
+        for (int i = 0; i < g->process_count; i++)
+            if (t >= g->processes[i].from && t < g->processes[i].to)
+                used += g->processes[i].memory;
+    return used < room ? used : room;
+}

@@ -1,0 +1,228 @@
+/* The statement "gpu SET …". */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "level.h"
+#include "statements.h"
+
+/* For every GPU g of the set that the scenario has. */
+#define EACH_GPU(g, l, set)                                                                  \
+    for (struct gpu *g = (l)->scenario->gpus; g < (l)->scenario->gpus + (l)->scenario->gpu_count; g++) \
+        if (gpuset_has(set, (unsigned)(g - (l)->scenario->gpus)))
+
+static bool gpu_model(struct line *l, const struct gpuset *set)
+{
+    const char *word = next(l);
+    const struct profile *p = word ? profile_find(word) : NULL;
+    if (!p)
+        return bad(l, "unknown model \"%s\" (there are %s)", word ? word : "", profile_words());
+    EACH_GPU(g, l, set)
+        g->profile = p;
+    return true;
+}
+
+static bool single(struct line *l, const struct gpuset *set)
+{
+    int n = 0;
+    EACH_GPU(g, l, set)
+        n++;
+    return n == 1 || bad(l, "this line takes one GPU only");
+}
+
+static bool gpu_uuid(struct line *l, const struct gpuset *set)
+{
+    const char *word = next(l);
+    if (!single(l, set))
+        return false;
+    if (!word || strlen(word) != strlen("GPU-00000000-0000-0000-0000-000000000000") || strncmp(word, "GPU-", 4))
+        return bad(l, "\"%s\" is not a UUID such as GPU-00000000-0000-0000-0000-000000000000", word ? word : "");
+    EACH_GPU(g, l, set)
+        strcpy(g->uuid, word);
+    return true;
+}
+
+static bool gpu_serial(struct line *l, const struct gpuset *set)
+{
+    const char *word = next(l);
+    if (!single(l, set))
+        return false;
+    if (!word || strlen(word) >= NVML_DEVICE_SERIAL_BUFFER_SIZE)
+        return bad(l, "a serial number of less than %d characters is missing", NVML_DEVICE_SERIAL_BUFFER_SIZE);
+    EACH_GPU(g, l, set)
+        strcpy(g->serial, word);
+    return true;
+}
+
+static bool gpu_lost(struct line *l, const struct gpuset *set)
+{
+    int64_t from = INT64_MIN, to = FOREVER;
+    int code = NVML_ERROR_GPU_IS_LOST;
+    if (!option_time(l, "from", &from) || !option_time(l, "to", &to))
+        return false;
+    const char *word = option(l, "code");
+    if (word && !code_find(word, &code))
+        return bad(l, "\"%s\" is not an NVML return code", word);
+    EACH_GPU(g, l, set) {
+        g->lost_from = from;
+        g->lost_to = to;
+        g->lost_code = (nvmlReturn_t)code;
+    }
+    return true;
+}
+
+static bool process_id(struct line *l, unsigned *pid)
+{
+    uint64_t n;
+    const char *word = option(l, "pid");
+    if (!word)
+        return bad(l, "pid= is missing");
+    if (!strcmp(word, "self")) {
+        *pid = (unsigned)getpid();
+    } else if (!strcmp(word, "ppid")) {
+        *pid = (unsigned)getppid();
+    } else {
+        if (!word_uint(l, word, &n))
+            return false;
+        if (n > INT32_MAX)
+            return bad(l, "\"%s\" is not a process id", word);
+        *pid = (unsigned)n;
+    }
+    return true;
+}
+
+static bool process_mode(struct line *l, unsigned *mode)
+{
+    static const char *const words[] = {"compute", "graphics", "mps"};
+    const char *word = option(l, "type");
+    *mode = NVML_PROCESS_MODE_COMPUTE;
+    if (!word)
+        return true;
+    for (unsigned i = 0; i < 3; i++)
+        if (!strcmp(words[i], word)) {
+            *mode = i;
+            return true;
+        }
+    return bad(l, "type=%s: there are compute, graphics and mps", word);
+}
+
+static bool gpu_process(struct line *l, const struct gpuset *set)
+{
+    struct process p = {.from = INT64_MIN, .to = FOREVER};
+    double memory = 0;
+    if (!process_id(l, &p.pid) || !process_mode(l, &p.mode) || !option_number(l, "memory", BYTES, &memory) ||
+        !option_time(l, "from", &p.from) || !option_time(l, "to", &p.to))
+        return false;
+    p.memory = (uint64_t)memory;
+    const char *name = option(l, "name");
+    if (name && strlen(name) >= sizeof p.name)
+        return bad(l, "name= is too long");
+    strcpy(p.name, name ? name : "");
+    EACH_GPU(g, l, set) {
+        struct process *all = scenario_alloc(l->scenario, (size_t)(g->process_count + 1) * sizeof *all);
+        if (g->process_count)
+            memcpy(all, g->processes, (size_t)g->process_count * sizeof *all);
+        all[g->process_count++] = p;
+        g->processes = all;
+    }
+    return true;
+}
+
+/* gpu SET at TIME xid CODE [every=TIME count=N] */
+static bool gpu_at(struct line *l, const struct gpuset *set)
+{
+    struct scenario *s = l->scenario;
+    struct xid x = {.gpus = *set, .type = nvmlEventTypeXidCriticalError, .count = 1};
+    if (!word_time(l, next(l), &x.at))
+        return false;
+    if (accept(l, "event")) {
+        if (!word_uint(l, next(l), &x.type))
+            return false;
+    } else if (!accept(l, "xid")) {
+        return bad(l, "\"at TIME\" takes \"xid CODE\" or \"event TYPE\"");
+    } else if (!word_uint(l, next(l), &x.code)) {
+        return false;
+    }
+    if (!option_duration(l, "every", &x.every) || !option_uint(l, "count", &x.count))
+        return false;
+    if (x.count > 1 && !x.every)
+        return bad(l, "count= needs every=");
+    struct xid *all = scenario_alloc(s, (size_t)(s->xid_count + 1) * sizeof *all);
+    if (s->xid_count)
+        memcpy(all, s->xids, (size_t)s->xid_count * sizeof *all);
+    all[s->xid_count++] = x;
+    s->xids = all;
+    return true;
+}
+
+static const struct {
+    const char *word;
+    bool (*parse)(struct line *l, const struct gpuset *set);
+} properties[] = {
+    {"model", gpu_model}, {"uuid", gpu_uuid}, {"serial", gpu_serial}, {"lost", gpu_lost}, {"process", gpu_process}, {"at", gpu_at},
+};
+
+static bool gpu_curve(struct line *l, const struct gpuset *set, enum curve_id id, enum unit unit)
+{
+    struct curve c;
+    if (!parse_curve(l, unit, &c))
+        return false;
+    EACH_GPU(g, l, set)
+        g->curves[id] = c;
+    return true;
+}
+
+static bool level_value(struct line *l, const struct level_row *row, const char *word, double *value)
+{
+    if (!word)
+        return bad(l, "%s takes a value", row->name);
+    for (int i = 0; row->words && row->words[i]; i++)
+        if (!strcmp(row->words[i], word)) {
+            *value = i;
+            return true;
+        }
+    if (row->words && (*word < '0' || *word > '9'))
+        return bad(l, "%s: unknown value \"%s\"", row->name, word);
+    return word_number(l, word, row == &level_rows[POWER_LIMIT] ? WATTS : NUMBER, value);
+}
+
+static bool gpu_level(struct line *l, const struct gpuset *set, int id)
+{
+    const struct level_row *row = &level_rows[id];
+    struct level v = {.given = true, .to = FOREVER};
+    if (!row->counter)
+        v.from = INT64_MIN;
+    if (!level_value(l, row, next(l), &v.value) || !option_time(l, "from", &v.from) || !option_time(l, "to", &v.to))
+        return false;
+    const char *rate = row->counter ? option(l, "rate") : NULL;
+    if (rate) {
+        char *end;
+        v.rate = strtod(rate, &end);
+        if (end == rate || (*end && strcmp(end, "/s")) || !(v.rate >= 0 && v.rate < 1e18))
+            return bad(l, "rate=%s is not a number per second", rate);
+    }
+    EACH_GPU(g, l, set)
+        g->levels[id] = v;
+    return true;
+}
+
+bool parse_gpu(struct line *l)
+{
+    struct gpuset set;
+    enum curve_id curve;
+    enum unit unit;
+    if (!word_gpus(l, next(l), &set))
+        return false;
+    const char *word = next(l);
+    if (!word)
+        return bad(l, "gpu SET takes a property");
+    for (size_t i = 0; i < sizeof properties / sizeof *properties; i++)
+        if (!strcmp(properties[i].word, word))
+            return properties[i].parse(l, &set);
+    if (curve_find(word, &curve, &unit))
+        return gpu_curve(l, &set, curve, unit);
+    for (int i = 0; i < LEVEL_COUNT; i++)
+        if (!strcmp(level_rows[i].name, word))
+            return gpu_level(l, &set, i);
+    return bad(l, "unknown property \"%s\"", word);
+}
