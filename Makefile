@@ -1,0 +1,67 @@
+# gpumeter. `make` prints the targets.
+
+# cgo writes its input to TMPDIR, and the C compiler looks for headers there
+# first: a stray nvml.h in the common temp folder would break the agent's build.
+export TMPDIR := $(CURDIR)/.tmp
+$(shell mkdir -p $(TMPDIR))
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+BUILD   := $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+TOOL    := $(GO) tool -modfile=tools/go.mod
+
+.DEFAULT_GOAL := help
+.PHONY: help tools build sim run test lint race fuzz torture bench man clean
+
+help: ## print the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+tools: ## check that everything the build needs is installed
+	@command -v $(GO) >/dev/null || { echo "go is missing: install Go 1.26 or newer from https://go.dev/dl/"; exit 1; }
+	@command -v gcc  >/dev/null || { echo "gcc is missing: apt-get install gcc"; exit 1; }
+	@command -v g++  >/dev/null || { echo "g++ is missing: apt-get install g++"; exit 1; }
+	@command -v git  >/dev/null || { echo "git is missing: apt-get install git"; exit 1; }
+	@v=$$($(GO) env GOVERSION); case $$v in go1.[0-9]|go1.[0-9].*|go1.1[0-9]*|go1.2[0-5]*) \
+		echo "go is $$v: gpumeter needs Go 1.26 or newer"; exit 1;; esac
+
+build: tools sim ## build bin/gpumeter, bin/gpumeter-agent and the simulated driver
+	$(BUILD) -o bin/ ./cmd/gpumeter-agent
+	$(BUILD) -o bin/ ./cmd/gpumeter
+
+sim: tools ## build the simulated driver library into bin/sim
+	@$(GO) mod download github.com/NVIDIA/go-nvml
+	@$(MAKE) --no-print-directory -C sim/driver OUT=$(CURDIR)/bin/sim
+
+run: build ## show the whole product on a simulated fleet (or on this machine's GPUs)
+	@bin/gpumeter demo
+
+test: tools ## run every test that needs no server
+	$(GO) vet ./...
+	$(GO) test ./...
+
+race: tools ## run the tests under the race detector
+	$(GO) test -race ./...
+
+lint: tools ## run the linters
+	$(TOOL) golangci-lint run ./...
+
+# go test runs one fuzz target at a time.
+FUZZTIME ?= 30s
+fuzz: tools ## run every fuzz target for FUZZTIME (30s)
+	@set -e; for p in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
+			echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p; \
+		done; done
+
+ROUNDS ?= 1000
+torture: tools ## kill agent and collector ROUNDS (1000) times while they send
+	GPUMETER_KILL_ROUNDS=$(ROUNDS) $(GO) test -count=1 -timeout 4h -v -run 'TestKill' ./cmd/gpumeter
+
+bench: tools ## run the benchmarks and print one table
+	@$(GO) test -run '^$$' -bench . -benchmem ./... | awk '/^Benchmark/ {print}' | column -t
+
+man: build ## write the man pages to bin/man
+	@mkdir -p bin/man && bin/gpumeter man bin/man && bin/gpumeter-agent man bin/man
+
+clean: ## remove what was built
+	rm -rf bin .tmp
