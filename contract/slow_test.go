@@ -1,0 +1,702 @@
+package contract_test
+
+import (
+	"cmp"
+	"fmt"
+	"math/big"
+	"slices"
+	"time"
+
+	"github.com/gpumeter/gpumeter/contract"
+	"github.com/gpumeter/gpumeter/usage"
+)
+
+// gridMs is the step of the slow calculation: everything in a random fleet
+// that can change a placement happens on it, midnights of all zones included.
+const gridMs = 30 * 60 * 1000
+
+// slow is an independent calculation of Place and Build: it walks through time
+// step by step, looks at every GPU in every step, and knows nothing of events,
+// heaps, spans, or 64-bit money.
+type slow struct {
+	contracts []contract.Contract
+	order     []ref // tranches in the order in which they are filled
+	presences []contract.Presence
+	fromMs    int64 // of step 0
+	steps     int   // until now
+	gpus      []string
+	// stand[g][k] is the presence that GPU g stands for in step k; nil if none.
+	stand [][]*contract.Presence
+	// lost[g][k] says that g was given up in step k after 24 h of silence.
+	lost [][]bool
+	// seat[g][k] is what g counts as; missing[r][k] the unconfirmed of a tranche.
+	seat    [][]outcome
+	missing map[ref][]int
+}
+
+type ref struct{ c, t int }
+
+type outcome struct {
+	stands bool
+	unit   int64
+	fate   contract.Fate
+	ref    ref
+	group  contract.Group
+}
+
+func newSlow(contracts []contract.Contract, presences []contract.Presence, fromMs, nowMs int64) *slow {
+	s := &slow{contracts: contracts, presences: presences, fromMs: fromMs, steps: int((nowMs - fromMs) / gridMs), missing: map[ref][]int{}}
+	for c := range contracts {
+		for t := range contracts[c].Tranches {
+			s.order = append(s.order, ref{c, t})
+		}
+	}
+	slices.SortFunc(s.order, func(a, b ref) int {
+		x, y := s.tranche(a), s.tranche(b)
+		return cmp.Or(cmp.Compare(x.Priority, y.Priority), cmp.Compare(x.EndMs, y.EndMs),
+			cmp.Compare(contracts[a.c].ID, contracts[b.c].ID), cmp.Compare(x.ID, y.ID))
+	})
+	for _, p := range presences {
+		if !slices.Contains(s.gpus, p.GPU) {
+			s.gpus = append(s.gpus, p.GPU)
+		}
+	}
+	slices.Sort(s.gpus)
+	for _, g := range s.gpus {
+		stand, lost := s.standing(g)
+		s.stand, s.lost = append(s.stand, stand), append(s.lost, lost)
+	}
+	s.place()
+	return s
+}
+
+func (s *slow) tranche(r ref) *contract.Tranche { return &s.contracts[r.c].Tranches[r.t] }
+
+func (s *slow) at(k int) int64 { return s.fromMs + int64(k)*gridMs }
+
+// standing looks for the records of one GPU in every step, then looks back and
+// forth over the silence in between.
+func (s *slow) standing(gpu string) ([]*contract.Presence, []bool) {
+	heard := make([]*contract.Presence, s.steps)
+	for k := range heard {
+		for i := range s.presences {
+			p := &s.presences[i]
+			if p.GPU != gpu || p.StartMs > s.at(k) || p.EndMs <= s.at(k) {
+				continue
+			}
+			best := heard[k]
+			if best == nil || p.StartMs > best.StartMs ||
+				(p.StartMs == best.StartMs && (p.EndMs > best.EndMs || (p.EndMs == best.EndMs && p.Unit > best.Unit))) {
+				heard[k] = p
+			}
+		}
+	}
+	stand, lost := slices.Clone(heard), make([]bool, s.steps)
+	for k := range heard {
+		if heard[k] != nil {
+			continue
+		}
+		before, after := k, k
+		for before >= 0 && heard[before] == nil {
+			before--
+		}
+		for after < s.steps && heard[after] == nil {
+			after++
+		}
+		if before < 0 {
+			continue
+		}
+		p, end := heard[before], s.at(before+1)
+		switch {
+		case p.Goodbye && p.EndMs == end:
+		case after < s.steps && heard[after].Node == p.Node:
+			stand[k] = p
+		case s.at(k)-end < (24 * time.Hour).Milliseconds():
+			stand[k] = p
+		case s.at(k)-end == (24 * time.Hour).Milliseconds():
+			lost[k] = true
+		}
+	}
+	return stand, lost
+}
+
+// rank is how a GPU stands in the order for a tranche: smaller is better.
+type rank struct {
+	pinned, reserved, lists int
+	since                   int64
+	gpu                     string
+}
+
+func (a rank) compare(b rank) int {
+	return cmp.Or(-cmp.Compare(a.pinned, b.pinned), -cmp.Compare(a.reserved, b.reserved), -cmp.Compare(a.lists, b.lists),
+		cmp.Compare(a.since, b.since), cmp.Compare(a.gpu, b.gpu))
+}
+
+// match returns the rank without the age, and whether p matches at all.
+func (s *slow) match(r ref, p *contract.Presence) (rank, bool) {
+	t := s.tranche(r)
+	var out rank
+	has := func(list []string, v string) bool {
+		if len(list) > 0 && slices.Contains(list, v) {
+			out.lists++
+		}
+		return len(list) == 0 || slices.Contains(list, v)
+	}
+	if slices.Contains(t.Scope.Pins, p.GPU) || slices.Contains(t.Scope.Pins, p.Node) {
+		out.pinned = 1
+	}
+	provider := p.Provider == s.contracts[r.c].Provider || (p.Provider == "" && out.pinned == 1)
+	if len(t.Scope.Reservations) > 0 && slices.Contains(t.Scope.Reservations, p.Reservation) {
+		out.reserved = 1
+	}
+	ok := provider && p.Model == t.Model
+	for _, x := range []bool{has(t.Scope.Accounts, p.Account), has(t.Scope.Regions, p.Region), has(t.Scope.Reservations, p.Reservation)} {
+		ok = ok && x
+	}
+	return out, ok && (len(t.Scope.Pins) == 0 || out.pinned == 1)
+}
+
+func (s *slow) runs(r ref, k int) bool {
+	t := s.tranche(r)
+	return t.Steps[0].FromMs <= s.at(k) && s.at(k) < t.EndMs
+}
+
+// place goes through time step by step.
+func (s *slow) place() {
+	const none = -1
+	seats := make([]int, len(s.gpus))   // index into order
+	since := make([]int64, len(s.gpus)) // when the GPU came to its node
+	silent := map[ref]map[string]bool{}
+	for g := range s.gpus {
+		seats[g] = none
+		s.seat = append(s.seat, make([]outcome, s.steps))
+	}
+	for _, r := range s.order {
+		s.missing[r] = make([]int, s.steps)
+		silent[r] = map[string]bool{}
+	}
+	for k := range s.steps {
+		for g, gpu := range s.gpus {
+			now := s.stand[g][k]
+			var before *contract.Presence
+			if k > 0 {
+				before = s.stand[g][k-1]
+			}
+			moved := now != nil && (before == nil || before.Node != now.Node)
+			if moved {
+				since[g] = s.at(k)
+				for _, r := range s.order {
+					delete(silent[r], gpu)
+				}
+			}
+			if seats[g] == none {
+				continue
+			}
+			r := s.order[seats[g]]
+			if s.lost[g][k] {
+				silent[r][gpu] = true
+			}
+			if now == nil || moved || !s.runs(r, k) {
+				seats[g] = none
+			} else if _, ok := s.match(r, now); !ok {
+				seats[g] = none
+			}
+		}
+		for i, r := range s.order {
+			for s.taken(seats, i) > s.tranche(r).GPUsAt(s.at(k)) {
+				seats[s.pick(seats, since, i, k, i, +1)] = none
+			}
+		}
+		for i, r := range s.order {
+			for s.runs(r, k) && s.taken(seats, i) < s.tranche(r).GPUsAt(s.at(k)) {
+				g := s.pick(seats, since, none, k, i, -1)
+				if g < 0 {
+					break
+				}
+				seats[g] = i
+			}
+			missing := s.tranche(r).GPUsAt(s.at(k)) - s.taken(seats, i)
+			if missing == 0 || !s.runs(r, k) {
+				clear(silent[r])
+			}
+			s.missing[r][k] = min(missing, len(silent[r]))
+		}
+		for g := range s.gpus {
+			s.seat[g][k] = s.outcome(g, k, seats[g])
+		}
+	}
+}
+
+func (s *slow) taken(seats []int, i int) int {
+	n := 0
+	for _, v := range seats {
+		if v == i {
+			n++
+		}
+	}
+	return n
+}
+
+// pick returns the first (sign < 0) or last (sign > 0) in the order of tranche
+// i of the standing and matching GPUs whose seat is in; -1 if there is none.
+func (s *slow) pick(seats []int, since []int64, in, k, i, sign int) int {
+	best, top := -1, rank{}
+	for g, gpu := range s.gpus {
+		if seats[g] != in || s.stand[g][k] == nil {
+			continue
+		}
+		r, ok := s.match(s.order[i], s.stand[g][k])
+		r.since, r.gpu = since[g], gpu
+		if ok && (best < 0 || r.compare(top)*sign > 0) {
+			best, top = g, r
+		}
+	}
+	return best
+}
+
+func (s *slow) outcome(g, k, seat int) outcome {
+	p := s.stand[g][k]
+	if p == nil {
+		return outcome{}
+	}
+	out := outcome{stands: true, unit: p.Unit, fate: contract.Uncontracted, ref: ref{-1, -1},
+		group: contract.Group{Provider: p.Provider, Account: p.Account, Region: p.Region, Model: p.Model}}
+	if seat >= 0 {
+		out.fate, out.ref = contract.Placed, s.order[seat]
+		return out
+	}
+	for _, r := range s.order {
+		if _, ok := s.match(r, p); ok && s.runs(r, k) {
+			out.fate, out.ref = contract.Overage, r
+			return out
+		}
+	}
+	return out
+}
+
+// label is where a piece of a GPU's time goes: the zero label is nowhere.
+type label struct {
+	asked bool
+	fate  contract.Fate
+	ref   ref
+	rate  int // -1 is none
+	group contract.Group
+	slot  int
+}
+
+// account is what a label was given.
+type account struct {
+	stood int64
+	sums  usage.Sums
+}
+
+// ledger is the slow counterpart of Plan and Build.
+type ledger struct {
+	*slow
+	periods []contract.Period
+	stray   contract.Period
+	edges   []int64
+}
+
+func (l *ledger) addEdges() {
+	l.edges = []int64{l.stray.FromMs, l.stray.ToMs}
+	for c, p := range l.periods {
+		l.edges = append(l.edges, p.FromMs, p.ToMs)
+		for at := p.FromMs; at < p.ToMs; at += gridMs {
+			if l.date(c, at) != l.date(c, at-gridMs) {
+				l.edges = append(l.edges, at)
+			}
+		}
+	}
+	slices.Sort(l.edges)
+	l.edges = slices.Compact(l.edges)
+}
+
+func (l *ledger) date(c int, ms int64) string {
+	return time.UnixMilli(ms).In(l.contracts[c].Zone).Format(time.DateOnly)
+}
+
+func (l *ledger) rate(r ref, ms int64) int {
+	for i, x := range l.tranche(r).Rates {
+		if x.FromMs <= ms && ms < x.ToMs {
+			return i
+		}
+	}
+	return -1
+}
+
+// label says where the time of a unit in a step goes.
+func (l *ledger) label(g, k int, unit int64) label {
+	o := l.seat[g][k]
+	if !o.stands || o.unit != unit {
+		return label{}
+	}
+	out := label{asked: true, fate: o.fate, ref: o.ref, rate: -1}
+	period := l.stray
+	if o.fate == contract.Uncontracted {
+		out.group = o.group
+	} else {
+		period = l.periods[o.ref.c]
+		out.rate = l.rate(o.ref, l.at(k))
+	}
+	if l.at(k) < period.FromMs || l.at(k) >= period.ToMs {
+		return label{}
+	}
+	for i := range l.edges {
+		if l.edges[i] <= l.at(k) {
+			out.slot = i
+		}
+	}
+	return out
+}
+
+// accounts gives every step's time and every record to its label.
+func (l *ledger) accounts(records []contract.Straddle) map[label]*account {
+	out := map[label]*account{}
+	get := func(x label) *account {
+		if out[x] == nil {
+			out[x] = &account{}
+		}
+		return out[x]
+	}
+	for g := range l.gpus {
+		for k := range l.steps {
+			if o := l.seat[g][k]; o.stands {
+				get(l.label(g, k, o.unit)).stood += gridMs
+			}
+		}
+	}
+	type window struct {
+		gpu              string
+		unit, start, end int64
+	}
+	windows := map[window]usage.Sums{}
+	for _, r := range records {
+		w := window{r.GPU, r.Unit, r.StartMs, r.EndMs}
+		sums := windows[w]
+		sums.Add(r.Sums)
+		windows[w] = sums
+	}
+	for w, sums := range windows {
+		var labels []label
+		var lengths []int64
+		for at := w.start; at < w.end; {
+			k := int((at - l.fromMs) / gridMs)
+			end := min(l.at(k+1), w.end)
+			x := l.label(slices.Index(l.gpus, w.gpu), k, w.unit)
+			if n := len(labels); n > 0 && labels[n-1] == x {
+				lengths[n-1] += end - at
+			} else {
+				labels, lengths = append(labels, x), append(lengths, end-at)
+			}
+			at = end
+		}
+		for i, part := range slowDivide(sums, lengths) {
+			get(labels[i]).sums.Add(part)
+		}
+	}
+	delete(out, label{})
+	return out
+}
+
+// slowDivide cuts sums over parts with fractions of arbitrary size.
+func slowDivide(s usage.Sums, lengths []int64) []usage.Sums {
+	span := int64(0)
+	for _, n := range lengths {
+		span += n
+	}
+	left := []int64{s.UnhealthyMs, s.UnallocatedMs, s.IdleMs, s.UnmeasuredMs, s.BusyMs, span - s.ObservedMs()}
+	out := make([]usage.Sums, len(lengths))
+	rest := span
+	for i, n := range lengths {
+		var quota []*big.Rat
+		for _, v := range left {
+			quota = append(quota, new(big.Rat).Mul(big.NewRat(v, rest), big.NewRat(n, 1)))
+		}
+		got := slowShare(n, quota, make([]int64, len(quota)))
+		for r, v := range got {
+			left[r] -= v
+		}
+		rest -= n
+		out[i] = usage.Sums{UnhealthyMs: got[0], UnallocatedMs: got[1], IdleMs: got[2], UnmeasuredMs: got[3], BusyMs: got[4]}
+	}
+	var upTo int64
+	var last usage.Sums
+	for i, n := range lengths {
+		upTo += n
+		var now usage.Sums
+		now.SMKnownMs = floorOf(s.SMKnownMs, upTo, span)
+		now.SMActiveMs = floorOf(s.SMActiveMs, now.SMKnownMs, s.SMKnownMs)
+		now.EnergyKnownMs = floorOf(s.EnergyKnownMs, upTo, span)
+		now.EnergyMJ = floorOf(s.EnergyMJ, now.EnergyKnownMs, s.EnergyKnownMs)
+		out[i].SMKnownMs = now.SMKnownMs - last.SMKnownMs
+		out[i].SMActiveMs = now.SMActiveMs - last.SMActiveMs
+		out[i].EnergyKnownMs = now.EnergyKnownMs - last.EnergyKnownMs
+		out[i].EnergyMJ = now.EnergyMJ - last.EnergyMJ
+		last = now
+	}
+	return out
+}
+
+func floorOf(a, b, c int64) int64 {
+	if c == 0 {
+		return 0
+	}
+	x := new(big.Int).Mul(big.NewInt(a), big.NewInt(b))
+	return x.Quo(x, big.NewInt(c)).Int64()
+}
+
+// slowShare floors the quotas and gives what is missing to n, one by one, to
+// the largest remainders; ties go to the larger weight, then to the first.
+func slowShare(n int64, quota []*big.Rat, weight []int64) []int64 {
+	out := make([]int64, len(quota))
+	rem := make([]*big.Rat, len(quota))
+	for i, q := range quota {
+		whole := new(big.Int).Quo(q.Num(), q.Denom())
+		out[i] = whole.Int64()
+		rem[i] = new(big.Rat).Sub(q, new(big.Rat).SetInt(whole))
+		n -= out[i]
+	}
+	for ; n > 0; n-- {
+		best := 0
+		for i := range quota {
+			if c := rem[i].Cmp(rem[best]); c > 0 || (c == 0 && weight[i] > weight[best]) {
+				best = i
+			}
+		}
+		out[best]++
+		rem[best] = big.NewRat(-1, 1)
+	}
+	return out
+}
+
+// exact is ms × rate in micro-units.
+func exact(ms int64, rate contract.Money) *big.Rat {
+	return new(big.Rat).Mul(big.NewRat(ms, 3_600_000), big.NewRat(int64(rate), 1))
+}
+
+func halfEven(x *big.Rat) contract.Money {
+	doubled := new(big.Rat).Mul(x, big.NewRat(2, 1))
+	whole := new(big.Int).Quo(x.Num(), x.Denom())
+	twice := new(big.Rat).Sub(doubled, new(big.Rat).SetInt(new(big.Int).Lsh(whole, 1)))
+	if c := twice.Cmp(big.NewRat(1, 1)); c > 0 || (c == 0 && whole.Bit(0) == 1) {
+		whole.Add(whole, big.NewInt(1))
+	}
+	return contract.Money(whole.Int64())
+}
+
+func slowMoney(sum contract.Money, ms []int64, rate contract.Money) []int64 {
+	var quota []*big.Rat
+	for _, v := range ms {
+		quota = append(quota, exact(v, rate))
+	}
+	return slowShare(int64(sum), quota, ms)
+}
+
+// report is the slow counterpart of Build.
+func (l *ledger) report(records []contract.Straddle, overlaps int64, asOf time.Time) contract.Report {
+	l.addEdges()
+	accounts := l.accounts(records)
+	out := contract.Report{Schema: "gpumeter.report/v1", AsOf: asOf, Period: l.stray.Name,
+		Contracts: []contract.Statement{}, Uncontracted: l.strays(accounts)}
+	out.Quality.OverlapRecords = overlaps
+	for g := range l.gpus {
+		if slices.ContainsFunc(l.seat[g], func(o outcome) bool { return o.stands }) {
+			for k := range l.steps {
+				if l.label(g, k, l.seat[g][k].unit).asked {
+					out.Quality.GPUs++
+					break
+				}
+			}
+		}
+	}
+	for c := range l.contracts {
+		out.Contracts = append(out.Contracts, l.statement(c, accounts))
+	}
+	return out
+}
+
+func (l *ledger) strays(accounts map[label]*account) []contract.Stray {
+	found := map[contract.Group]*contract.Stray{}
+	for x, a := range accounts {
+		if x.fate != contract.Uncontracted {
+			continue
+		}
+		if found[x.group] == nil {
+			found[x.group] = &contract.Stray{Provider: x.group.Provider, Account: x.group.Account, Region: x.group.Region, Model: x.group.Model}
+		}
+		found[x.group].Ms += a.stood
+		found[x.group].Buckets.Add(slowBuckets(a))
+	}
+	out := []contract.Stray{}
+	for group, s := range found {
+		for g := range l.gpus {
+			for k := range l.steps {
+				if x := l.label(g, k, l.seat[g][k].unit); x.asked && x.fate == contract.Uncontracted && x.group == group {
+					s.GPUs++
+					break
+				}
+			}
+		}
+		out = append(out, *s)
+	}
+	slices.SortFunc(out, func(a, b contract.Stray) int {
+		return cmp.Compare(fmt.Sprintf("%s\x00%s\x00%s\x00%s", a.Provider, a.Account, a.Region, a.Model),
+			fmt.Sprintf("%s\x00%s\x00%s\x00%s", b.Provider, b.Account, b.Region, b.Model))
+	})
+	return out
+}
+
+func slowBuckets(a *account) contract.Time {
+	s := a.sums
+	return contract.Time{0, a.stood - s.UnhealthyMs - s.UnallocatedMs - s.IdleMs - s.UnmeasuredMs - s.BusyMs,
+		s.UnhealthyMs, s.UnallocatedMs, s.IdleMs, s.UnmeasuredMs, s.BusyMs}
+}
+
+func (l *ledger) statement(c int, accounts map[label]*account) contract.Statement {
+	x, p := l.contracts[c], l.periods[c]
+	out := contract.Statement{Contract: x.ID, Title: x.Title, Provider: x.Provider, Currency: x.Currency, Zone: x.Zone.String(),
+		From: time.UnixMilli(p.FromMs), To: time.UnixMilli(p.ToMs), Total: contract.Line{Days: []contract.Day{}}}
+	var dates []string
+	for at := p.FromMs; at < p.ToMs; at += gridMs {
+		if d := l.date(c, at); !slices.Contains(dates, d) {
+			dates = append(dates, d)
+		}
+	}
+	for _, d := range dates {
+		out.Total.Days = append(out.Total.Days, contract.Day{Date: d})
+	}
+	for t := range x.Tranches {
+		line := l.line(ref{c, t}, dates, accounts)
+		out.Tranches = append(out.Tranches, line)
+		slowAdd(&out.Total, &line)
+	}
+	slowDerive(&out.Total)
+	return out
+}
+
+func (l *ledger) line(r ref, dates []string, accounts map[label]*account) contract.Line {
+	t, p := l.tranche(r), l.periods[r.c]
+	out := contract.Line{Tranche: t.ID, Model: t.Model, GPUs: t.GPUsAt(p.ToMs - 1), Days: []contract.Day{}}
+	for _, d := range dates {
+		out.Days = append(out.Days, contract.Day{Date: d})
+	}
+	for rate := -1; rate < len(t.Rates); rate++ {
+		leg := contract.Line{Days: slices.Clone(out.Days)}
+		for d := range leg.Days {
+			leg.Days[d] = contract.Day{Date: dates[d]}
+		}
+		for at := p.FromMs; at < p.ToMs; at += gridMs {
+			if l.rate(r, at) == rate {
+				leg.Days[slices.Index(dates, l.date(r.c, at))].Buckets[contract.Undelivered] += int64(t.GPUsAt(at)) * gridMs
+			}
+		}
+		for x, a := range accounts {
+			if x.ref != r || x.rate != rate || x.fate == contract.Uncontracted {
+				continue
+			}
+			day := &leg.Days[slices.Index(dates, l.date(r.c, l.edges[x.slot]))]
+			if x.fate == contract.Overage {
+				day.OverageMs += a.stood
+				continue
+			}
+			day.Buckets[contract.Undelivered] -= a.stood
+			day.Buckets.Add(slowBuckets(a))
+			leg.SMActiveMs += a.sums.SMActiveMs
+			leg.SMKnownMs += a.sums.SMKnownMs
+			leg.EnergyMJ += a.sums.EnergyMJ
+			leg.EnergyKnownMs += a.sums.EnergyKnownMs
+		}
+		slowPrice(&leg, t, rate)
+		slowAdd(&out, &leg)
+	}
+	for k := range l.steps {
+		if l.at(k) >= p.FromMs && l.at(k) < p.ToMs {
+			out.UnconfirmedMs += int64(l.missing[r][k]) * gridMs
+		}
+	}
+	out.GPUs = t.GPUsAt(p.ToMs - 1)
+	slowDerive(&out)
+	return out
+}
+
+// slowPrice fills in a leg's sums and money from its days.
+func slowPrice(leg *contract.Line, t *contract.Tranche, rate int) {
+	for d := range leg.Days {
+		day := &leg.Days[d]
+		day.ContractedMs = day.Buckets.Total()
+		leg.Buckets.Add(day.Buckets)
+		leg.ContractedMs += day.ContractedMs
+		leg.OverageMs += day.OverageMs
+	}
+	if rate < 0 {
+		leg.Cost.UnpricedMs, leg.Cost.OverageUnpricedMs = leg.ContractedMs, leg.OverageMs
+		return
+	}
+	x := t.Rates[rate]
+	leg.Cost.Contracted = halfEven(exact(leg.ContractedMs, x.PerGPUHour))
+	for b, m := range slowMoney(leg.Cost.Contracted, leg.Buckets[:], x.PerGPUHour) {
+		leg.Cost.Buckets[b] = contract.Money(m)
+		var ms []int64
+		for d := range leg.Days {
+			ms = append(ms, leg.Days[d].Buckets[b])
+		}
+		for d, m := range slowMoney(contract.Money(m), ms, x.PerGPUHour) {
+			leg.Days[d].Cost[b] = contract.Money(m)
+		}
+	}
+	if x.HasOverage {
+		leg.Cost.Overage = halfEven(exact(leg.OverageMs, x.OveragePerGPUHour))
+	} else {
+		leg.Cost.OverageUnpricedMs = leg.OverageMs
+	}
+}
+
+func slowAdd(to, o *contract.Line) {
+	to.GPUs += o.GPUs
+	to.ContractedMs += o.ContractedMs
+	to.UnconfirmedMs += o.UnconfirmedMs
+	to.SMActiveMs += o.SMActiveMs
+	to.SMKnownMs += o.SMKnownMs
+	to.EnergyMJ += o.EnergyMJ
+	to.EnergyKnownMs += o.EnergyKnownMs
+	to.OverageMs += o.OverageMs
+	to.Cost.Contracted += o.Cost.Contracted
+	to.Cost.UnpricedMs += o.Cost.UnpricedMs
+	to.Cost.Overage += o.Cost.Overage
+	to.Cost.OverageUnpricedMs += o.Cost.OverageUnpricedMs
+	for b := range contract.Buckets {
+		to.Buckets[b] += o.Buckets[b]
+		to.Cost.Buckets[b] += o.Cost.Buckets[b]
+		for d := range o.Days {
+			to.Days[d].Buckets[b] += o.Days[d].Buckets[b]
+			to.Days[d].Cost[b] += o.Days[d].Cost[b]
+		}
+	}
+	for d := range o.Days {
+		to.Days[d].ContractedMs += o.Days[d].ContractedMs
+		to.Days[d].OverageMs += o.Days[d].OverageMs
+	}
+}
+
+func slowDerive(l *contract.Line) {
+	b := l.Buckets
+	l.Stages = []contract.Stage{
+		{Name: "contracted", Ms: l.ContractedMs},
+		{Name: "delivered", Ms: b[contract.Unobserved] + b[contract.Unhealthy] + b[contract.Unallocated] + b[contract.Idle] + b[contract.Unmeasured] + b[contract.Busy]},
+		{Name: "observed", Ms: b[contract.Unhealthy] + b[contract.Unallocated] + b[contract.Idle] + b[contract.Unmeasured] + b[contract.Busy]},
+		{Name: "healthy", Ms: b[contract.Unallocated] + b[contract.Idle] + b[contract.Unmeasured] + b[contract.Busy]},
+		{Name: "allocated", Ms: b[contract.Idle] + b[contract.Unmeasured] + b[contract.Busy]},
+		{Name: "busy", Ms: b[contract.Busy]},
+	}
+	if l.SMKnownMs > 0 {
+		l.Stages = append(l.Stages, contract.Stage{Name: "effective", Ms: l.SMActiveMs})
+	}
+	l.Utilisation = contract.Utilisation{Denominator: "contracted"}
+	if n := float64(l.ContractedMs); n > 0 {
+		l.Utilisation.Known = true
+		l.Utilisation.Busy = float64(b[contract.Busy]) / n
+		l.Utilisation.Lower = l.Utilisation.Busy
+		l.Utilisation.Upper = float64(b[contract.Busy]+b[contract.Unobserved]+b[contract.Unmeasured]) / n
+	}
+}
