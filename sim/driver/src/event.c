@@ -1,4 +1,5 @@
 /* Event sets: what the scenario schedules, from registration on. */
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -66,7 +67,7 @@ nvmlReturn_t nvmlDeviceRegisterEvents(nvmlDevice_t device, unsigned long long ty
     pthread_mutex_lock(&set->lock);
     struct registration *r = &set->gpus[c.gpu->index];
     if (!r->types)
-        r->delivered = (struct place){c.boot, 0};
+        r->delivered = (struct place){c.boot, INT_MAX};
     r->types |= types;
     pthread_mutex_unlock(&set->lock);
     return NVML_SUCCESS;

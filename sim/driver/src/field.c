@@ -63,7 +63,7 @@ static nvmlReturn_t energy(const struct call *c, int arg, unsigned scope, double
 {
     (void)arg;
     (void)scope;
-    *value = gpu_counter(c->gpu, POWER, c->t) * 1000;
+    *value = (double)gpu_energy(c->gpu, c->t);
     return NVML_SUCCESS;
 }
 
@@ -203,8 +203,8 @@ static const struct field fields[NVML_FI_MAX] = {
     [NVML_FI_DEV_TEMPERATURE_SLOWDOWN_TLIMIT] = {535, SIGNED, threshold, 1},
     [NVML_FI_DEV_TEMPERATURE_MEM_MAX_TLIMIT] = {535, SIGNED, threshold, 2},
     [NVML_FI_DEV_TEMPERATURE_GPU_MAX_TLIMIT] = {535, SIGNED, threshold, 3},
-    [NVML_FI_DEV_PCIE_COUNT_TX_BYTES] = {550, UINT, pcie_bytes, PCIE_TX},
-    [NVML_FI_DEV_PCIE_COUNT_RX_BYTES] = {550, UINT, pcie_bytes, PCIE_RX},
+    [NVML_FI_DEV_PCIE_COUNT_TX_BYTES] = {570, UINT, pcie_bytes, PCIE_TX},
+    [NVML_FI_DEV_PCIE_COUNT_RX_BYTES] = {570, UINT, pcie_bytes, PCIE_RX},
     [NVML_FI_DEV_GET_GPU_RECOVERY_ACTION] = {570, UINT, level, RECOVERY_ACTION},
     [NVML_FI_DEV_CLOCKS_EVENT_REASON_SW_THERM_SLOWDOWN] = {580, ULL, throttled, THROTTLE_THERMAL},
     [NVML_FI_DEV_CLOCKS_EVENT_REASON_HW_THERM_SLOWDOWN] = {580, ULL, throttled, THROTTLE_HW_THERMAL},

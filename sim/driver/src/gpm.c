@@ -74,12 +74,12 @@ nvmlReturn_t nvmlGpmSampleGet(nvmlDevice_t device, nvmlGpmSample_t sample)
     return NVML_SUCCESS;
 }
 
-/* Links share the traffic equally: receive and transmit of link 0, 1 … in turn. */
-static bool link_metric(unsigned id, unsigned nvlinks, enum curve_id *curve)
+/* Receive and transmit of link 0, 1 … in turn; the header continues elsewhere
+ * after link 17. */
+static bool link_metric(unsigned id, unsigned nvlinks)
 {
-    unsigned n = id - NVML_GPM_METRIC_NVLINK_L0_RX_PER_SEC;
-    *curve = n % 2 ? NVLINK_TX : NVLINK_RX;
-    return id >= NVML_GPM_METRIC_NVLINK_L0_RX_PER_SEC && n / 2 < nvlinks && n < 36;
+    return id >= NVML_GPM_METRIC_NVLINK_L0_RX_PER_SEC && (id - NVML_GPM_METRIC_NVLINK_L0_RX_PER_SEC) / 2 < nvlinks &&
+           id <= NVML_GPM_METRIC_NVLINK_L17_TX_PER_SEC;
 }
 
 static nvmlReturn_t measure(const struct nvmlGpmSample_st *a, const struct nvmlGpmSample_st *b, nvmlGpmMetric_t *m)
@@ -87,8 +87,10 @@ static nvmlReturn_t measure(const struct nvmlGpmSample_st *a, const struct nvmlG
     NEED(m->metricId > 0 && m->metricId < NVML_GPM_METRIC_MAX);
     enum curve_id curve = metrics[m->metricId].curve;
     double scale = metrics[m->metricId].scale;
-    if (link_metric(m->metricId, a->nvlinks, &curve))
-        scale = 0x1p-20 / a->nvlinks;
+    if (link_metric(m->metricId, a->nvlinks)) {
+        curve = (m->metricId - NVML_GPM_METRIC_NVLINK_L0_RX_PER_SEC) % 2 ? NVLINK_TX : NVLINK_RX;
+        scale = 0x1p-20 / a->nvlinks; /* links share the traffic equally */
+    }
     SUPPORTED(scale > 0);
     m->value = (b->counters[curve] - a->counters[curve]) * scale / ((double)(b->boot - a->boot) * 1e-9);
     return NVML_SUCCESS;

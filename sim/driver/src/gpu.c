@@ -57,15 +57,19 @@ unsigned gpu_sample(const struct gpu *g, enum curve_id id, double scale, int64_t
     return high > low ? (unsigned)(high - low) : 0;
 }
 
-/* When the driver was last loaded, as the scenario says; else long ago. */
+static int64_t latest(const struct reloads *r, int64_t t, int64_t last)
+{
+    for (int i = 0; r && i < r->count; i++)
+        if (r->at[i] <= t && r->at[i] > last)
+            last = r->at[i];
+    return last;
+}
+
+/* When the driver was last loaded or the GPU reset, as the scenario says; else
+ * long ago. */
 int64_t gpu_loaded(const struct gpu *g, int64_t t)
 {
-    const struct scenario *s = g->scenario;
-    int64_t last = INT64_MIN;
-    for (int i = 0; i < s->reload_count; i++)
-        if (s->reloads[i] <= t && s->reloads[i] > last)
-            last = s->reloads[i];
-    return last;
+    return latest(g->resets, t, latest(&g->scenario->reloads, t, INT64_MIN));
 }
 
 /* The integral since the driver was loaded, over all versions of the scenario
@@ -89,4 +93,12 @@ uint64_t gpu_memory_used(const struct gpu *g, int64_t t)
             if (t >= g->processes[i].from && t < g->processes[i].to)
                 used += g->processes[i].memory;
     return used < room ? used : room;
+}
+
+/* Since the driver was loaded, with the scenario's jump and standstill. */
+uint64_t gpu_energy(const struct gpu *g, int64_t t)
+{
+    if (level_at(g, ENERGY_STUCK, t) > 0)
+        t = g->levels[ENERGY_STUCK].from;
+    return (uint64_t)((gpu_counter(g, POWER, t) + level_at(g, ENERGY_OFFSET, t)) * 1000);
 }

@@ -71,6 +71,24 @@ static bool gpu_lost(struct line *l, const struct gpuset *set)
     return true;
 }
 
+/* gpu SET reset at TIME */
+static bool gpu_reset(struct line *l, const struct gpuset *set)
+{
+    struct reloads one = {.count = 0};
+    if (!accept(l, "at"))
+        return bad(l, "reset takes \"at TIME\"");
+    if (!parse_reload(l, &one))
+        return false;
+    EACH_GPU(g, l, set) {
+        if (!g->resets)
+            g->resets = scenario_alloc(l->scenario, sizeof *g->resets);
+        if (g->resets->count == MAX_RELOADS)
+            return bad(l, "more than %d resets of GPU %td", MAX_RELOADS, g - l->scenario->gpus);
+        g->resets->at[g->resets->count++] = one.at[0];
+    }
+    return true;
+}
+
 static bool process_id(struct line *l, unsigned *pid)
 {
     uint64_t n;
@@ -159,7 +177,7 @@ static const struct {
     const char *word;
     bool (*parse)(struct line *l, const struct gpuset *set);
 } properties[] = {
-    {"model", gpu_model}, {"uuid", gpu_uuid}, {"serial", gpu_serial}, {"lost", gpu_lost}, {"process", gpu_process}, {"at", gpu_at},
+    {"model", gpu_model}, {"uuid", gpu_uuid}, {"serial", gpu_serial}, {"lost", gpu_lost}, {"reset", gpu_reset}, {"process", gpu_process}, {"at", gpu_at},
 };
 
 static bool gpu_curve(struct line *l, const struct gpuset *set, enum curve_id id, enum unit unit)

@@ -35,6 +35,8 @@ const struct level_row level_rows[LEVEL_COUNT] = {
     [PCIE_WIDTH] = {"pcie-width", false, NULL},
     [FABRIC_STATE] = {"fabric-state", false, fabric_words},
     [FABRIC_HEALTH] = {"fabric-health", false, NULL},
+    [ENERGY_OFFSET] = {"energy-offset", true, NULL}, /* J */
+    [ENERGY_STUCK] = {"energy-stuck", false, switch_words},
 };
 
 /* What a GPU of this model has where the scenario is silent. */

@@ -20,18 +20,13 @@ VALUE(nvmlDeviceGetMaxPcieLinkWidth, c.gpu->profile->pcie_width)
 /* The real one counts for 20 ms and returns KB/s, nvml.h. */
 nvmlReturn_t nvmlDeviceGetPcieThroughput(nvmlDevice_t device, nvmlPcieUtilCounter_t counter, unsigned int *to)
 {
+    const int64_t window = 20 * 1000000;
+    ENTER_DEVICE(nvmlDeviceGetPcieThroughput, device);
     NEED(to && (unsigned)counter < NVML_PCIE_UTIL_COUNT);
-    {
-        ENTER_DEVICE(nvmlDeviceGetPcieThroughput, device);
-        node_sleep(20 * 1000000);
-        c.boot = boot_clock();
-        c.scenario = node_current(c.boot);
-        NEED(device->index < c.scenario->gpu_count);
-        const struct gpu *g = &c.scenario->gpus[device->index];
-        int64_t t = c.boot - c.scenario->start;
-        *to = (unsigned)(gpu_average(g, counter == NVML_PCIE_UTIL_TX_BYTES ? PCIE_TX : PCIE_RX, t - 20 * 1000000, t) / 1000);
-        return NVML_SUCCESS;
-    }
+    node_sleep(window);
+    enum curve_id id = counter == NVML_PCIE_UTIL_TX_BYTES ? PCIE_TX : PCIE_RX;
+    *to = (unsigned)(gpu_average(c.gpu, id, c.t, c.t + window) / 1000);
+    return NVML_SUCCESS;
 }
 
 /* The last links are the first to be down. */

@@ -29,7 +29,7 @@ static nvmlPstates_t pstate(const struct call *c)
 
 VALUE(nvmlDeviceGetPowerUsage, unsigned int, milliwatts(&c))
 /* mJ since the driver was loaded. */
-VALUE(nvmlDeviceGetTotalEnergyConsumption, unsigned long long, gpu_counter(c.gpu, POWER, c.t) * 1000)
+VALUE(nvmlDeviceGetTotalEnergyConsumption, unsigned long long, gpu_energy(c.gpu, c.t))
 VALUE(nvmlDeviceGetPowerManagementMode, nvmlEnableState_t, NVML_FEATURE_ENABLED)
 VALUE(nvmlDeviceGetPowerManagementLimit, unsigned int, limit(&c))
 VALUE(nvmlDeviceGetPowerManagementDefaultLimit, unsigned int, c.gpu->profile->default_limit * 1000)

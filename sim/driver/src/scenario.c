@@ -86,6 +86,13 @@ static bool parse_start(struct line *l)
     return true;
 }
 
+bool parse_reload(struct line *l, struct reloads *r)
+{
+    if (r->count == MAX_RELOADS)
+        return bad(l, "more than %d of these", MAX_RELOADS);
+    return word_time(l, next(l), &r->at[r->count++]);
+}
+
 static bool parse_driver(struct line *l)
 {
     struct scenario *s = l->scenario;
@@ -105,9 +112,7 @@ static bool parse_driver(struct line *l)
     }
     if (!accept(l, "reload") || !accept(l, "at"))
         return bad(l, "driver takes \"version V\", \"cuda V\" or \"reload at TIME\"");
-    if (s->reload_count == MAX_RELOADS)
-        return bad(l, "more than %d driver reloads", MAX_RELOADS);
-    return word_time(l, next(l), &s->reloads[s->reload_count++]);
+    return parse_reload(l, &s->reloads);
 }
 
 static bool parse_leak(struct line *l)

@@ -103,6 +103,7 @@ enum level_id {
     PCIE_REPLAY, NVLINK_CRC, NVLINK_REPLAY, NVLINK_RECOVERY, NVLINK_DOWN,
     RECOVERY_ACTION, ECC_MODE, PERSISTENCE, COMPUTE_MODE, POWER_LIMIT,
     PCIE_GENERATION, PCIE_WIDTH, FABRIC_STATE, FABRIC_HEALTH,
+    ENERGY_OFFSET, ENERGY_STUCK,
     LEVEL_COUNT
 };
 
@@ -135,6 +136,14 @@ struct process {
     int64_t from, to;
 };
 
+#define MAX_RELOADS 64 /* of the driver, or resets of one GPU */
+
+/* The moments at which counters begin again. */
+struct reloads {
+    int64_t at[MAX_RELOADS];
+    int count;
+};
+
 struct gpu {
     const struct scenario *scenario;
     unsigned index;
@@ -149,6 +158,7 @@ struct gpu {
     nvmlReturn_t lost_code;
     struct process *processes;
     int process_count;
+    struct reloads *resets; /* NULL: none */
 };
 
 struct gpuset {
@@ -176,8 +186,6 @@ struct fault {
     atomic_uint calls[MAX_GPUS + 1];
 };
 
-#define MAX_RELOADS 64
-
 struct scenario {
     uint64_t seed;
     unsigned gpu_count;
@@ -187,8 +195,7 @@ struct scenario {
     int64_t now, file;  /* scenario times of loading and of the file's change */
     char driver[80];
     int cuda;
-    int64_t reloads[MAX_RELOADS];
-    int reload_count;
+    struct reloads reloads;
     struct xid *xids;
     int xid_count;
     struct fault *faults;
@@ -235,6 +242,7 @@ double gpu_counter(const struct gpu *g, enum curve_id id, int64_t t);
 unsigned gpu_sample(const struct gpu *g, enum curve_id id, double scale, int64_t from, int64_t to);
 int64_t gpu_loaded(const struct gpu *g, int64_t t);
 uint64_t gpu_memory_used(const struct gpu *g, int64_t t);
+uint64_t gpu_energy(const struct gpu *g, int64_t t); /* mJ */
 
 /* --- calls ---------------------------------------------------------------- */
 
@@ -244,8 +252,8 @@ struct nvmlDevice_st {
 extern struct nvmlDevice_st handles[MAX_GPUS];
 
 /*
- * One call: which GPU, when. A call never holds the scenario over a sleep:
- * versions are freed a minute after they were replaced.
+ * One call: which GPU, when. A version of the scenario is freed a minute after
+ * it was replaced, so no call may use one for longer; fault_check sees to it.
  */
 struct call {
     const struct scenario *scenario;

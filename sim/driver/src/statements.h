@@ -5,6 +5,7 @@
 
 /* Statements in files of their own; each takes the rest of its line. */
 bool parse_fault(struct line *l);                               /* faultrule.c */
+bool parse_reload(struct line *l, struct reloads *r);          /* scenario.c */
 bool parse_gpu(struct line *l);                                 /* gpuline.c */
 bool parse_curve(struct line *l, enum unit unit, struct curve *c); /* curveline.c */
 void gpu_finish(struct gpu *g);                                 /* gpudefaults.c */

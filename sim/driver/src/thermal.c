@@ -120,9 +120,9 @@ const struct throttle throttles[] = {
     {THROTTLE_POWER, NVML_PERF_POLICY_POWER, nvmlClocksEventReasonSwPowerCap},
     {THROTTLE_THERMAL, NVML_PERF_POLICY_THERMAL, nvmlClocksEventReasonSwThermalSlowdown},
     {THROTTLE_SYNC_BOOST, NVML_PERF_POLICY_SYNC_BOOST, nvmlClocksEventReasonSyncBoost},
-    {THROTTLE_BOARD_LIMIT, NVML_PERF_POLICY_BOARD_LIMIT, nvmlClocksEventReasonBoardLimit},
+    {THROTTLE_BOARD_LIMIT, NVML_PERF_POLICY_BOARD_LIMIT, 0}, /* its bit is newer than our branches */
     {THROTTLE_LOW_UTILIZATION, NVML_PERF_POLICY_LOW_UTILIZATION, 0},
-    {THROTTLE_RELIABILITY, NVML_PERF_POLICY_RELIABILITY, nvmlClocksEventReasonReliability},
+    {THROTTLE_RELIABILITY, NVML_PERF_POLICY_RELIABILITY, 0},
     {THROTTLE_HW_THERMAL, NVML_PERF_POLICY_COUNT, nvmlClocksThrottleReasonHwSlowdown | nvmlClocksThrottleReasonHwThermalSlowdown},
     {THROTTLE_POWER_BRAKE, NVML_PERF_POLICY_COUNT,
      nvmlClocksThrottleReasonHwSlowdown | nvmlClocksThrottleReasonHwPowerBrakeSlowdown},
@@ -138,6 +138,14 @@ static unsigned long long reasons(const struct call *c)
     return all;
 }
 
+static unsigned long long supported_reasons(void)
+{
+    unsigned long long all = nvmlClocksEventReasonGpuIdle | nvmlClocksEventReasonApplicationsClocksSetting;
+    for (int i = 0; i < throttle_count; i++)
+        all |= throttles[i].reason;
+    return all;
+}
+
 #define REASONS(fn, value)                                       \
     nvmlReturn_t fn(nvmlDevice_t device, unsigned long long *to) \
     {                                                            \
@@ -149,8 +157,8 @@ static unsigned long long reasons(const struct call *c)
 
 REASONS(nvmlDeviceGetCurrentClocksEventReasons, reasons(&c))
 REASONS(nvmlDeviceGetCurrentClocksThrottleReasons, reasons(&c))
-REASONS(nvmlDeviceGetSupportedClocksEventReasons, nvmlClocksEventReasonAll)
-REASONS(nvmlDeviceGetSupportedClocksThrottleReasons, nvmlClocksEventReasonAll)
+REASONS(nvmlDeviceGetSupportedClocksEventReasons, supported_reasons())
+REASONS(nvmlDeviceGetSupportedClocksThrottleReasons, supported_reasons())
 
 nvmlReturn_t nvmlDeviceGetViolationStatus(nvmlDevice_t device, nvmlPerfPolicyType_t policy, nvmlViolationTime_t *to)
 {
