@@ -13,6 +13,12 @@ const char *const function_names[FUNCTION_COUNT] = {
 struct nvmlDevice_st handles[MAX_GPUS];
 atomic_uint init_count;
 
+__attribute__((constructor)) static void number_handles(void)
+{
+    for (unsigned i = 0; i < MAX_GPUS; i++)
+        handles[i].index = i;
+}
+
 static void *volatile leaked; /* keeps the compiler from dropping the leak */
 
 static void leak(uint64_t bytes)

@@ -78,8 +78,6 @@ static nvmlReturn_t initialise(enum function fn)
     int code = fault_check(node_current(boot), fn, NO_GPU, boot);
     if (code != PROCEED && code != NVML_SUCCESS)
         return (nvmlReturn_t)code;
-    for (unsigned i = 0; i < MAX_GPUS; i++)
-        handles[i].index = i;
     atomic_fetch_add(&init_count, 1);
     return NVML_SUCCESS;
 }
