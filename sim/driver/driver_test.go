@@ -26,6 +26,7 @@ var children = map[string]func(){
 	"init":    func() { fmt.Println("init", nvml.New(nvml.WithLibraryPath(newest())).Init()) },
 	"crash":   childPower,
 	"samples": childSamples,
+	"oldest":  childOldest,
 }
 
 func newest() string { return filepath.Join(built, "libnvidia-ml.so.1") }
@@ -223,6 +224,27 @@ func TestVariantsExportTheirBranch(t *testing.T) {
 			t.Errorf("branch %d: %s", branch, diff)
 		}
 	}
+}
+
+// childOldest does on the oldest branch what go-nvml does with older versions of
+// its functions, and looks for a field and a function that came later.
+func childOldest() {
+	lib := nvml.New(nvml.WithLibraryPath(filepath.Join(built, "470", "libnvidia-ml.so.1")))
+	lib.Init()
+	d, _ := lib.DeviceGetHandleByIndex(0)
+	version, _ := lib.SystemGetDriverVersion()
+	processes, ret := d.GetComputeRunningProcesses()
+	values := []nvml.FieldValue{{FieldId: nvml.FI_DEV_GET_GPU_RECOVERY_ACTION}}
+	d.GetFieldValues(values)
+	missing := lib.Extensions().LookupSymbol("nvmlDeviceGetMemoryInfo_v2") != nil
+	fmt.Println(version, len(processes), ret, nvml.Return(values[0].NvmlReturn), missing)
+}
+
+func TestOldestBranchServesItsOwnVersions(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "scenario")
+	write(t, path, "gpus 1 t4\ngpu 0 process pid=5 memory=1GiB\n")
+	stdout, stderr, _ := child(t, "oldest", path)
+	equal(t, "answers", stdout+stderr, "470.256.02 1 Success Not Supported true\n")
 }
 
 func exported(t *testing.T, library string) []string {
