@@ -1,0 +1,62 @@
+package contractfile
+
+import "go.yaml.in/yaml/v3"
+
+// The structs of this file are the format: each field is a key, and decoder
+// refuses every other. schema.json says the same to editors; a test holds the
+// two together.
+
+// scalar is a single value as it was written; nil where the key is absent.
+type scalar struct{ *yaml.Node }
+
+type document struct {
+	Line      int             // where the mapping begins
+	Contracts []contractEntry `yaml:"contracts" item:"a contract" need:"true"`
+}
+
+type contractEntry struct {
+	Line     int            // where the mapping begins
+	ID       scalar         `yaml:"id" need:"true"`
+	Title    scalar         `yaml:"title"`
+	Provider scalar         `yaml:"provider" need:"true"`
+	Currency scalar         `yaml:"currency" need:"true"`
+	Zone     scalar         `yaml:"billing_timezone" need:"true"`
+	Tranches []trancheEntry `yaml:"tranches" item:"a tranche" need:"true"`
+}
+
+type trancheEntry struct {
+	Line     int         // where the mapping begins
+	ID       scalar      `yaml:"id" need:"true"`
+	Model    scalar      `yaml:"model" need:"true"`
+	Scope    scopeEntry  `yaml:"scope" item:"a scope"`
+	Priority scalar      `yaml:"priority"`
+	Start    scalar      `yaml:"start"`
+	End      scalar      `yaml:"end" need:"true"`
+	GPUs     scalar      `yaml:"gpus"`
+	Ramp     []stepEntry `yaml:"ramp" item:"a step of the ramp"`
+	Rates    []rateEntry `yaml:"rates" item:"a rate"`
+	PerHour  scalar      `yaml:"per_gpu_hour"`
+	Overage  scalar      `yaml:"overage_per_gpu_hour"`
+}
+
+type scopeEntry struct {
+	Line         int      // where the mapping begins
+	Accounts     []scalar `yaml:"accounts"`
+	Regions      []scalar `yaml:"regions"`
+	Reservations []scalar `yaml:"reservations"`
+	Pins         []scalar `yaml:"pin"`
+}
+
+type stepEntry struct {
+	Line int    // where the mapping begins
+	From scalar `yaml:"from" need:"true"`
+	GPUs scalar `yaml:"gpus" need:"true"`
+}
+
+type rateEntry struct {
+	Line    int    // where the mapping begins
+	From    scalar `yaml:"from"`
+	To      scalar `yaml:"to"`
+	PerHour scalar `yaml:"per_gpu_hour" need:"true"`
+	Overage scalar `yaml:"overage_per_gpu_hour"`
+}

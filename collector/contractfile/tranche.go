@@ -1,0 +1,162 @@
+package contractfile
+
+import (
+	"time"
+
+	"github.com/gpumeter/gpumeter/contract"
+)
+
+// trancheBuild makes one tranche out of its entry.
+type trancheBuild struct {
+	build
+	entry *trancheEntry
+	zone  *time.Location
+}
+
+func (b trancheBuild) tranche() (contract.Tranche, error) {
+	var t contract.Tranche
+	for _, step := range []func(*contract.Tranche) error{b.names, b.scope, b.term, b.steps, b.prices} {
+		if err := step(&t); err != nil {
+			return t, err
+		}
+	}
+	return t, nil
+}
+
+func (b trancheBuild) names(t *contract.Tranche) error {
+	if err := b.text("id", b.entry.ID, &t.ID); err != nil {
+		return err
+	}
+	if err := b.text("model", b.entry.Model, &t.Model); err != nil {
+		return err
+	}
+	if b.entry.Priority.Node == nil {
+		return nil
+	}
+	var err error
+	t.Priority, err = b.whole("priority", b.entry.Priority)
+	return err
+}
+
+func (b trancheBuild) scope(t *contract.Tranche) error {
+	e, s := &b.entry.Scope, &t.Scope
+	for _, f := range []struct {
+		key  string
+		from []scalar
+		to   *[]string
+	}{
+		{"accounts", e.Accounts, &s.Accounts}, {"regions", e.Regions, &s.Regions},
+		{"reservations", e.Reservations, &s.Reservations}, {"pin", e.Pins, &s.Pins},
+	} {
+		var err error
+		if *f.to, err = b.texts(f.key, f.from); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b trancheBuild) term(t *contract.Tranche) (err error) {
+	t.EndMs, err = b.moment("end", b.entry.End)
+	return err
+}
+
+// steps reads either start and gpus, or the ramp.
+func (b trancheBuild) steps(t *contract.Tranche) error {
+	e := b.entry
+	switch {
+	case e.GPUs.Node != nil && e.Ramp != nil:
+		return b.wrong(e.GPUs.Line, "a tranche has either gpus or a ramp, not both")
+	case e.GPUs.Node == nil && len(e.Ramp) == 0:
+		return b.wrong(e.Line, "a tranche lacks the key \"gpus\" (or a \"ramp\" of several steps)")
+	case e.GPUs.Node != nil && e.Start.Node == nil:
+		return b.wrong(e.Line, "a tranche with gpus lacks the key \"start\"")
+	case e.GPUs.Node != nil:
+		s, err := b.step("start", e.Start, e.GPUs)
+		t.Steps = []contract.Step{s}
+		return err
+	}
+	for _, r := range e.Ramp {
+		s, err := b.step("from", r.From, r.GPUs)
+		if err != nil {
+			return err
+		}
+		t.Steps = append(t.Steps, s)
+	}
+	if e.Start.Node == nil {
+		return nil
+	}
+	start, err := b.moment("start", e.Start)
+	if err == nil && start != t.Steps[0].FromMs {
+		err = b.wrong(e.Start.Line, "start %s is not the first step of the ramp, which is from %s", e.Start.Value, e.Ramp[0].From.Value)
+	}
+	return err
+}
+
+func (b trancheBuild) step(key string, from, gpus scalar) (contract.Step, error) {
+	n, err := b.whole("gpus", gpus)
+	if err != nil {
+		return contract.Step{}, err
+	}
+	ms, err := b.moment(key, from)
+	return contract.Step{FromMs: ms, GPUs: n}, err
+}
+
+// prices reads either the one price of the tranche, or its rates.
+func (b trancheBuild) prices(t *contract.Tranche) error {
+	e := b.entry
+	switch {
+	case e.PerHour.Node != nil && e.Rates != nil:
+		return b.wrong(e.PerHour.Line, "a tranche has either per_gpu_hour or rates, not both")
+	case e.PerHour.Node == nil && e.Overage.Node != nil:
+		return b.wrong(e.Overage.Line, "overage_per_gpu_hour stands beside per_gpu_hour, in the tranche or in each of its rates")
+	case e.PerHour.Node != nil:
+		r, err := b.rate(t.StartMs(), t.EndMs, e.PerHour, e.Overage)
+		t.Rates = []contract.Rate{r}
+		return err
+	}
+	for i := range e.Rates {
+		r, err := b.rateOf(t, i)
+		if err != nil {
+			return err
+		}
+		t.Rates = append(t.Rates, r)
+	}
+	return nil
+}
+
+// rateOf reads one rate. Without from it begins where the one before it ends
+// or with the tranche; without to it lasts until the next or to the end.
+func (b trancheBuild) rateOf(t *contract.Tranche, i int) (contract.Rate, error) {
+	e := &b.entry.Rates[i]
+	from, to := t.StartMs(), t.EndMs
+	if i > 0 {
+		from = t.Rates[i-1].ToMs
+	}
+	var err error
+	if e.From.Node != nil {
+		if from, err = b.moment("from", e.From); err != nil {
+			return contract.Rate{}, err
+		}
+	}
+	if i+1 < len(b.entry.Rates) && b.entry.Rates[i+1].From.Node != nil {
+		if to, err = b.moment("from", b.entry.Rates[i+1].From); err != nil {
+			return contract.Rate{}, err
+		}
+	}
+	if e.To.Node != nil {
+		if to, err = b.moment("to", e.To); err != nil {
+			return contract.Rate{}, err
+		}
+	}
+	return b.rate(from, to, e.PerHour, e.Overage)
+}
+
+func (b trancheBuild) rate(from, to int64, perHour, overage scalar) (contract.Rate, error) {
+	r := contract.Rate{FromMs: from, ToMs: to, HasOverage: overage.Node != nil}
+	var err error
+	if r.PerGPUHour, err = b.money("per_gpu_hour", perHour); err == nil && r.HasOverage {
+		r.OveragePerGPUHour, err = b.money("overage_per_gpu_hour", overage)
+	}
+	return r, err
+}
