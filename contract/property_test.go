@@ -3,6 +3,7 @@ package contract_test
 import (
 	"flag"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -77,8 +78,8 @@ func comparePlacements(t *testing.T, s *slow, p contract.Placements) {
 			got[slices.Index(s.gpus, x.GPU)][k] = outcome{true, x.Unit, x.Fate, ref{x.Contract, x.Tranche}, p.Groups[x.Group]}
 		}
 	}
-	if d := cmp.Diff(s.seat, got, cmp.AllowUnexported(outcome{}, ref{})); d != "" {
-		t.Errorf("placements (-slow +Place):\n%s", d)
+	if !reflect.DeepEqual(s.seat, got) { // first: cmp.Diff takes its time
+		t.Errorf("placements (-slow +Place):\n%s", cmp.Diff(s.seat, got, cmp.AllowUnexported(outcome{}, ref{})))
 	}
 	missing := map[ref][]int{}
 	for _, r := range s.order {
@@ -89,8 +90,56 @@ func comparePlacements(t *testing.T, s *slow, p contract.Placements) {
 			missing[ref{v.Contract, v.Tranche}][k] += v.GPUs
 		}
 	}
-	if d := cmp.Diff(s.missing, missing, cmp.AllowUnexported(ref{})); d != "" {
-		t.Errorf("vacancies (-slow +Place):\n%s", d)
+	if !reflect.DeepEqual(s.missing, missing) {
+		t.Errorf("vacancies (-slow +Place):\n%s", cmp.Diff(s.missing, missing, cmp.AllowUnexported(ref{})))
+	}
+}
+
+// The random fleets are worth their time only if they get everywhere.
+func TestFleetsReachEveryCase(t *testing.T) {
+	seen := map[string]int{}
+	see := func(what string, yes bool) {
+		if yes {
+			seen[what]++
+		} else {
+			seen[what] += 0
+		}
+	}
+	forFleets(t, 150, func(t *testing.T, _ *rand.Rand, f *fleet) {
+		p := contract.Place(f.contracts, f.presences, f.nowMs)
+		plan := contract.NewPlan(f.contracts, p, f.periods, f.stray)
+		a := answer(plan.Query(), f.records)
+		see("straddle", len(a.Straddles) > 0)
+		see("sum", len(a.Sums) > 0)
+		see("vacancy", len(p.Vacancies) > 0)
+		fates := map[contract.Fate]int{}
+		for i, x := range p.List {
+			fates[x.Fate]++
+			if i > 0 && p.List[i-1].GPU == x.GPU && p.List[i-1].ToMs == x.FromMs {
+				before := p.List[i-1]
+				see("seat lost", before.Fate == contract.Placed && x.Fate == contract.Overage)
+				see("seat found", before.Fate == contract.Overage && x.Fate == contract.Placed)
+				see("seat kept under another unit", before.Fate == contract.Placed && x.Fate == contract.Placed &&
+					before.Unit != x.Unit && before.Contract == x.Contract && before.Tranche == x.Tranche)
+			}
+		}
+		see("overage", fates[contract.Overage] > 0)
+		see("uncontracted", fates[contract.Uncontracted] > 0)
+		_, rep, err := f.report()
+		if err != nil {
+			t.Errorf("Build: %v", err)
+		}
+		for _, s := range rep.Contracts {
+			see("price", s.Total.Cost.Contracted > 0)
+			see("unpriced", s.Total.Cost.UnpricedMs > 0)
+			see("unconfirmed", s.Total.UnconfirmedMs > 0)
+			see("overage priced", s.Total.Cost.Overage > 0)
+		}
+	})
+	for what, n := range seen {
+		if n == 0 {
+			t.Errorf("no fleet has a %s", what)
+		}
 	}
 }
 
