@@ -1,0 +1,100 @@
+package nvml
+
+import (
+	"context"
+	"time"
+	"unsafe"
+
+	"github.com/NVIDIA/go-nvml/pkg/nvml"
+)
+
+// eventData is nvmlEventData_t.
+type eventData struct {
+	device                       unsafe.Pointer
+	typ                          uint64
+	data                         uint64 // the Xid
+	gpuInstance, computeInstance uint32
+}
+
+const (
+	// wantedEvents are the events that are registered where they are supported.
+	wantedEvents = nvml.EventTypeXidCriticalError
+	// waitEvents is how long one wait for events lasts. It bounds how long the
+	// worker needs to end.
+	waitEvents = 400 * time.Millisecond
+	// Waiting that fails at once, as it does while a GPU is lost, is repeated
+	// after a time that doubles.
+	firstStorm = time.Second
+	lastStorm  = time.Minute
+)
+
+// events is the driver's queue of errors, one for all GPUs. The zero events
+// has none.
+type events struct {
+	lib *library
+	set unsafe.Pointer
+}
+
+// newEvents returns the queue; a driver without one gives an empty one.
+func newEvents(lib *library) *events {
+	e := &events{lib: lib}
+	var set unsafe.Pointer
+	if callOne(lib.fn[fnEventSet], unsafe.Pointer(&set)) == nvml.SUCCESS {
+		e.set = set
+	}
+	return e
+}
+
+// register asks for a GPU's errors. A GPU that has no events is left out.
+func (e *events) register(d *device) nvml.Return {
+	if e.set == nil {
+		return nvml.ERROR_NOT_SUPPORTED
+	}
+	d.begin()
+	code := callOut(e.lib.fn[fnEventTypes], d.handle, unsafe.Pointer(&d.scratch.types))
+	d.end()
+	types := d.scratch.types & wantedEvents
+	if code != nvml.SUCCESS || types == 0 {
+		return nvml.ERROR_NOT_SUPPORTED
+	}
+	d.begin()
+	defer d.end()
+	return callRegister(e.lib.fn[fnRegister], d.handle, types, e.set)
+}
+
+// run hands every Xid to deliver until ctx ends. It waits for errors once the
+// first GPU is registered; waiting with none returns an error at once.
+func (e *events) run(ctx context.Context, deliver func(handle unsafe.Pointer, code uint64)) {
+	if e.set == nil {
+		return
+	}
+	data := &eventData{}
+	storm := firstStorm
+	for ctx.Err() == nil {
+		switch code := callWait(e.lib.fn[fnWait], e.set, data, uint32(waitEvents/time.Millisecond)); code {
+		case nvml.SUCCESS:
+			storm = firstStorm
+			if data.typ&nvml.EventTypeXidCriticalError != 0 {
+				deliver(data.device, data.data)
+			}
+		case nvml.ERROR_TIMEOUT:
+			storm = firstStorm
+		default:
+			if code == missing || code == nvml.ERROR_UNINITIALIZED {
+				return
+			}
+			pause(ctx, storm)
+			storm = min(2*storm, lastStorm)
+		}
+	}
+}
+
+// pause waits for a time or for ctx, whatever ends first.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}

@@ -1,0 +1,234 @@
+package nvml
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"math"
+	"time"
+
+	"github.com/gpumeter/gpumeter/metric"
+)
+
+// settings is what the parent tells the worker, first of all.
+type settings struct {
+	library  string
+	interval time.Duration
+}
+
+func (m *settings) append(b []byte) []byte {
+	start := len(b)
+	b = appendText(begin(b, kindSettings), m.library)
+	return finish(appendTime(b, m.interval), start)
+}
+
+func (m *settings) decode(message []byte) error {
+	d := newDecoder(message)
+	m.library, m.interval = d.text(), d.time()
+	return d.done()
+}
+
+// hello says that the driver is open, and how many GPUs it has.
+type hello struct {
+	table        uint64 // tableSum of the worker
+	driver, nvml string // versions
+	count        int
+}
+
+func (m *hello) append(b []byte) []byte {
+	start := len(b)
+	b = binary.LittleEndian.AppendUint64(begin(b, kindHello), m.table)
+	b = appendText(appendText(b, m.driver), m.nvml)
+	return finish(binary.LittleEndian.AppendUint16(b, uint16(m.count)), start)
+}
+
+func (m *hello) decode(message []byte) error {
+	d := newDecoder(message)
+	m.table, m.driver, m.nvml, m.count = d.uint64(), d.text(), d.text(), d.list(maxSlots)
+	return d.done()
+}
+
+// tableSum identifies a table: readings travel as row numbers.
+func tableSum(rows []Row) uint64 {
+	h := fnv.New64a()
+	for i := range rows {
+		h.Write([]byte(rows[i].Key()))
+		h.Write([]byte{0})
+	}
+	return h.Sum64()
+}
+
+// identity says which GPU is in a slot.
+type identity struct {
+	slot int
+	gpu  metric.GPU
+}
+
+func (m *identity) append(b []byte) []byte {
+	start := len(b)
+	b = binary.LittleEndian.AppendUint16(begin(b, kindGPU), uint16(m.slot))
+	b = binary.LittleEndian.AppendUint16(b, uint16(m.gpu.Index))
+	for _, s := range []string{m.gpu.UUID, m.gpu.Name, m.gpu.Serial, m.gpu.PCI, m.gpu.VBIOS} {
+		b = appendText(b, s)
+	}
+	return finish(binary.LittleEndian.AppendUint64(b, m.gpu.MemoryBytes), start)
+}
+
+func (m *identity) decode(message []byte) error {
+	d := newDecoder(message)
+	m.slot, m.gpu.Index = d.slot(), int(d.uint16())
+	for _, s := range []*string{&m.gpu.UUID, &m.gpu.Name, &m.gpu.Serial, &m.gpu.PCI, &m.gpu.VBIOS} {
+		*s = d.text()
+	}
+	m.gpu.MemoryBytes = d.uint64()
+	if m.gpu.UUID == "" {
+		d.fail(fmt.Errorf("gpu in slot %d without UUID", m.slot))
+	}
+	return d.done()
+}
+
+// look is one look at the GPU in a slot.
+type look struct {
+	slot      int
+	condition metric.Condition
+	reason    string
+	// ended is when the look ended; since and at are what it speaks for.
+	ended, since, at time.Duration
+	util             metric.Share
+	processesKnown   bool
+	processes        []metric.Process
+	values           []float64 // by row, NaN where there is none
+}
+
+// append allocates nothing once b is large enough.
+func (m *look) append(b []byte) []byte {
+	start := len(b)
+	b = binary.LittleEndian.AppendUint16(begin(b, kindLook), uint16(m.slot))
+	b = appendText(append(b, byte(m.condition)), m.reason)
+	b = appendTime(appendTime(appendTime(b, m.ended), m.since), m.at)
+	b = appendBool(appendShare(b, m.util), m.processesKnown)
+	n := min(len(m.processes), maxProcesses)
+	b = binary.LittleEndian.AppendUint16(b, uint16(n))
+	for _, p := range m.processes[:n] {
+		b = binary.LittleEndian.AppendUint32(b, uint32(p.PID))
+		b = binary.LittleEndian.AppendUint64(b, p.MemoryBytes)
+	}
+	at := len(b)
+	b = binary.LittleEndian.AppendUint16(b, 0)
+	n = 0
+	for row, v := range m.values {
+		if !math.IsNaN(v) {
+			b = appendFloat(binary.LittleEndian.AppendUint16(b, uint16(row)), v)
+			n++
+		}
+	}
+	binary.LittleEndian.PutUint16(b[at:], uint16(n))
+	return finish(b, start)
+}
+
+// decode keeps m's lists: values must have the length of the table.
+func (m *look) decode(message []byte) error {
+	d := newDecoder(message)
+	m.slot, m.condition, m.reason = d.slot(), metric.Condition(d.byte()), d.text()
+	if m.condition > metric.Lost || (m.condition == metric.Good) != (m.reason == "") {
+		d.fail(fmt.Errorf("condition %d with reason %q", m.condition, m.reason))
+	}
+	m.ended, m.since, m.at = d.time(), d.time(), d.time()
+	if m.since > m.at || m.at > m.ended+time.Second {
+		d.fail(fmt.Errorf("look at %s speaks for %s to %s", m.ended, m.since, m.at))
+	}
+	m.util, m.processesKnown = d.share(), d.bool()
+	m.processes = m.processes[:0]
+	for range d.list(maxProcesses) {
+		m.processes = append(m.processes, metric.Process{PID: int(d.uint32()), MemoryBytes: d.uint64()})
+	}
+	m.decodeValues(d)
+	return d.done()
+}
+
+func (m *look) decodeValues(d *decoder) {
+	for i := range m.values {
+		m.values[i] = math.NaN()
+	}
+	last := -1
+	for range d.list(len(m.values)) {
+		row, v := int(d.uint16()), d.float()
+		if row >= len(m.values) || row <= last || math.IsNaN(v) {
+			d.fail(fmt.Errorf("row %d after %d of %d", row, last, len(m.values)))
+			return
+		}
+		last, m.values[row] = row, v
+	}
+}
+
+// xid is an error report of the driver about the GPU in a slot.
+type xid struct {
+	slot int
+	code uint64
+	at   time.Duration
+}
+
+func (m *xid) append(b []byte) []byte {
+	start := len(b)
+	b = binary.LittleEndian.AppendUint16(begin(b, kindXid), uint16(m.slot))
+	return finish(appendTime(binary.LittleEndian.AppendUint64(b, m.code), m.at), start)
+}
+
+func (m *xid) decode(message []byte) error {
+	d := newDecoder(message)
+	m.slot, m.code, m.at = d.slot(), d.uint64(), d.time()
+	return d.done()
+}
+
+// beat says that the worker lives, and since when it waits for which GPU.
+type beat struct {
+	at    time.Duration
+	calls []inFlight // by slot
+}
+
+// inFlight is the driver call of one slot that has not returned. The zero
+// inFlight is none.
+type inFlight struct {
+	since time.Duration
+	// cold marks the first calls to a GPU, which may wake it up.
+	cold bool
+}
+
+func (m *beat) append(b []byte) []byte {
+	start := len(b)
+	b = appendTime(begin(b, kindBeat), m.at)
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(m.calls)))
+	for _, c := range m.calls {
+		b = appendBool(appendTime(b, c.since), c.cold)
+	}
+	return finish(b, start)
+}
+
+func (m *beat) decode(message []byte) error {
+	d := newDecoder(message)
+	m.at = d.time()
+	m.calls = m.calls[:0]
+	for range d.list(maxSlots) {
+		m.calls = append(m.calls, inFlight{d.time(), d.bool()})
+	}
+	return d.done()
+}
+
+// note is a message of words only: stale (the node's GPUs changed, the worker
+// should be replaced) and down (the driver cannot be used; the worker ends).
+type note struct {
+	kind           kind
+	reason, detail string
+}
+
+func (m *note) append(b []byte) []byte {
+	start := len(b)
+	return finish(appendText(appendText(begin(b, m.kind), m.reason), m.detail), start)
+}
+
+func (m *note) decode(message []byte) error {
+	m.kind = kind(message[0])
+	d := newDecoder(message)
+	m.reason, m.detail = d.text(), d.text()
+	return d.done()
+}
