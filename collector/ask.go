@@ -1,0 +1,218 @@
+package collector
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/gpumeter/gpumeter/contract"
+)
+
+// Ask says which report is wanted. At most one of Month, Since and the pair
+// From, To is given; without any it is the month to date.
+type Ask struct {
+	Month string // "2026-10", in each contract's billing calendar
+	// From and To are dates ("2026-10-01": midnight in each contract's billing
+	// time zone) or times (RFC 3339). To is exclusive; empty is now.
+	From, To string
+	Since    time.Duration // so long back from now
+	Contract string        // its id; empty is all
+}
+
+// AskError says what is wrong with an Ask.
+type AskError struct{ Problem string }
+
+// Error returns the problem, one sentence that names the parameter.
+func (e *AskError) Error() string { return e.Problem }
+
+func badAsk(format string, args ...any) error { return &AskError{fmt.Sprintf(format, args...)} }
+
+// maxPeriod bounds a report: its size follows its days.
+const maxPeriod = 5 * 366 * 24 * time.Hour
+
+// ParseAsk reads an Ask from the parameters of a URL: month, from, to, since,
+// contract. The error is an *AskError.
+func ParseAsk(q url.Values) (Ask, error) {
+	var a Ask
+	fields := map[string]*string{"month": &a.Month, "from": &a.From, "to": &a.To, "contract": &a.Contract, "since": new(string)}
+	for key, values := range q {
+		f, ok := fields[key]
+		switch {
+		case !ok:
+			return a, badAsk("unknown parameter %q: want month, from, to, since or contract", key)
+		case len(values) > 1:
+			return a, badAsk("%s is given %d times", key, len(values))
+		}
+		*f = values[0]
+	}
+	if s := *fields["since"]; s != "" {
+		var err error
+		if a.Since, err = ParseSince(s); err != nil {
+			return a, err
+		}
+	}
+	return a, a.check()
+}
+
+// Values is the inverse of ParseAsk.
+func (a Ask) Values() url.Values {
+	q := url.Values{}
+	for key, v := range map[string]string{"month": a.Month, "from": a.From, "to": a.To, "contract": a.Contract} {
+		if v != "" {
+			q.Set(key, v)
+		}
+	}
+	if a.Since != 0 {
+		q.Set("since", a.Since.String())
+	}
+	return q
+}
+
+var daysPart = regexp.MustCompile(`^(\d{1,4})d(.*)$`)
+
+// ParseSince reads a span such as "7d", "12h" or "1d12h". The error is an
+// *AskError.
+func ParseSince(s string) (time.Duration, error) {
+	var days time.Duration
+	rest := s
+	if m := daysPart.FindStringSubmatch(s); m != nil {
+		n, _ := strconv.Atoi(m[1])
+		days, rest = time.Duration(n)*24*time.Hour, m[2]
+	}
+	var d time.Duration
+	if rest != "" || days == 0 {
+		var err error
+		if d, err = time.ParseDuration(rest); err != nil || d < 0 {
+			return 0, badAsk("since %q is not a span of time such as 7d or 12h", s)
+		}
+	}
+	if d > maxPeriod || days+d > maxPeriod || days+d < time.Minute {
+		return 0, badAsk("since %q is not between a minute and five years", s)
+	}
+	return days + d, nil
+}
+
+// orMonth returns a with the current month in it if no period is given.
+func (a Ask) orMonth(zone *time.Location, now time.Time) Ask {
+	if a.Month == "" && a.From == "" && a.Since == 0 {
+		a.Month = settled(now).In(zone).Format("2006-01")
+	}
+	return a
+}
+
+// check says whether the fields go together; period looks into them.
+func (a Ask) check() error {
+	given := 0
+	for _, is := range []bool{a.Month != "", a.From != "" || a.To != "", a.Since != 0} {
+		if is {
+			given++
+		}
+	}
+	switch {
+	case given > 1:
+		return badAsk("month, since and from/to are given together: want one of them")
+	case a.To != "" && a.From == "":
+		return badAsk("to is given without from")
+	case a.Since < 0 || a.Since > maxPeriod:
+		return badAsk("since %s is not between a minute and five years", a.Since)
+	}
+	return nil
+}
+
+// period is the span that is asked for in a billing time zone, not yet clipped
+// to what is settled.
+func (a Ask) period(zone *time.Location, now time.Time) (contract.Period, error) {
+	from, to, err := a.bounds(zone, now)
+	if err != nil {
+		return contract.Period{}, err
+	}
+	switch {
+	case !from.Before(to):
+		return contract.Period{}, badAsk("the period ends at %s, not after it begins at %s", to.Format(time.RFC3339), from.Format(time.RFC3339))
+	case to.Sub(from) > maxPeriod:
+		return contract.Period{}, badAsk("the period from %s to %s is longer than five years", from.Format(time.RFC3339), to.Format(time.RFC3339))
+	}
+	return contract.Period{Name: a.name(), FromMs: from.UnixMilli(), ToMs: to.UnixMilli()}, nil
+}
+
+func (a Ask) bounds(zone *time.Location, now time.Time) (from, to time.Time, err error) {
+	switch {
+	case a.From != "":
+		if from, err = moment("from", a.From, zone); err != nil {
+			return from, to, err
+		}
+		if a.To == "" { // a future begin is no mistake of form: there is no data yet
+			return from, latest(settled(now), from.Add(time.Minute)), nil
+		}
+		to, err = moment("to", a.To, zone)
+		return from, to, err
+	case a.Since != 0:
+		to = settled(now)
+		return to.Add(-a.Since).Truncate(time.Minute), to, nil
+	}
+	first, err := time.Parse("2006-01", a.Month)
+	if err != nil || first.Year() < 1970 || first.Year() > 2099 {
+		return from, to, badAsk("month %q is not of the form 2026-10", a.Month)
+	}
+	return contract.Midnight(first, zone), contract.Midnight(first.AddDate(0, 1, 0), zone), nil
+}
+
+// name is the period for people.
+func (a Ask) name() string {
+	switch {
+	case a.Since != 0:
+		return "last " + spanName(a.Since)
+	case a.To != "":
+		return a.From + " to " + a.To
+	case a.From != "":
+		return "since " + a.From
+	}
+	return a.Month
+}
+
+// spanName writes whole days as days.
+func spanName(d time.Duration) string {
+	if d%(24*time.Hour) == 0 {
+		return fmt.Sprintf("%dd", d/(24*time.Hour))
+	}
+	return d.String()
+}
+
+func moment(key, s string, zone *time.Location) (time.Time, error) {
+	t, err := time.Parse(time.DateOnly, s)
+	if err == nil {
+		t = contract.Midnight(t, zone)
+	} else if t, err = time.Parse(time.RFC3339, s); err != nil {
+		return t, badAsk("%s %q is neither a date (2026-10-01) nor a time (2026-10-01T12:00:00Z)", key, s)
+	}
+	if t.Year() < 1970 || t.Year() > 2099 {
+		return t, badAsk("%s %q is not between 1970 and 2099", key, s)
+	}
+	return t, nil
+}
+
+// settleAfter is how long after its end a minute is taken to be complete: a
+// window is closed, sent and committed well within it. Later records still
+// count in the next report.
+const settleAfter = 2 * time.Minute
+
+// settled is the moment up to which a report goes.
+func settled(now time.Time) time.Time { return now.Add(-settleAfter).Truncate(time.Minute) }
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// ErrNoData is why there is no report: nothing that is stored lies in the
+// period. Errors that wrap it say what the store does hold.
+var ErrNoData = errors.New("no data")
+
+// ErrUnknownContract is wrapped by errors about a contract that the contract
+// file does not have.
+var ErrUnknownContract = errors.New("unknown contract")

@@ -1,0 +1,245 @@
+package report
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gpumeter/gpumeter/contract"
+)
+
+// row is one line of the CSV table before it is written.
+type row struct {
+	kind      string // "tranche", "total" or "uncontracted"
+	report    *contract.Report
+	statement *contract.Statement // nil for uncontracted
+	line      *contract.Line      // nil for uncontracted
+	stray     *contract.Stray     // only for uncontracted
+}
+
+// column is one column: its header, and what a row has in it.
+type column struct {
+	name string
+	text func(row) string
+}
+
+// CSV writes the report as one table, with a row for each tranche, for the
+// total of each contract, and for each group of uncontracted GPUs. GPU-hours
+// are rounded to six decimals; the …_gpu_ms columns and all money are exact. A
+// cell that does not apply is empty. Text that a spreadsheet would take for a
+// formula is preceded by an apostrophe.
+func CSV(w io.Writer, r contract.Report) error {
+	c := csv.NewWriter(w)
+	header := make([]string, len(columns))
+	for i, col := range columns {
+		header[i] = col.name
+	}
+	_ = c.Write(header) // c.Error has it
+	for _, x := range rows(&r) {
+		cells := make([]string, len(columns))
+		for i, col := range columns {
+			cells[i] = col.text(x)
+		}
+		_ = c.Write(cells)
+	}
+	c.Flush()
+	if err := c.Error(); err != nil {
+		return fmt.Errorf("write report as CSV: %w", err)
+	}
+	return nil
+}
+
+func rows(r *contract.Report) []row {
+	var out []row
+	for i := range r.Contracts {
+		s := &r.Contracts[i]
+		for t := range s.Tranches {
+			out = append(out, row{kind: "tranche", report: r, statement: s, line: &s.Tranches[t]})
+		}
+		out = append(out, row{kind: "total", report: r, statement: s, line: &s.Total})
+	}
+	for i := range r.Uncontracted {
+		out = append(out, row{kind: "uncontracted", report: r, stray: &r.Uncontracted[i]})
+	}
+	return out
+}
+
+// columns are in the order of the file. New ones go to the end.
+var columns = allColumns()
+
+func allColumns() []column {
+	cols := []column{
+		{"row", func(x row) string { return x.kind }},
+		{"period", func(x row) string { return safe(x.report.Period) }},
+		{"as_of", func(x row) string { return x.report.AsOf.Format(time.RFC3339) }},
+		{"provider", func(x row) string {
+			return safe(either(x, func() string { return x.statement.Provider }, func() string { return x.stray.Provider }))
+		}},
+		{"contract", ofStatement(func(s *contract.Statement) string { return safe(s.Contract) })},
+		{"title", ofStatement(func(s *contract.Statement) string { return safe(s.Title) })},
+		{"tranche", ofLine(func(l *contract.Line) string { return safe(l.Tranche) })},
+		{"account", ofStray(func(s *contract.Stray) string { return safe(s.Account) })},
+		{"region", ofStray(func(s *contract.Stray) string { return safe(s.Region) })},
+		{"model", func(x row) string {
+			return safe(either(x, func() string { return x.line.Model }, func() string { return x.stray.Model }))
+		}},
+		{"billing_timezone", ofStatement(func(s *contract.Statement) string { return safe(s.Zone) })},
+		{"from", ofStatement(func(s *contract.Statement) string { return s.From.Format(time.RFC3339) })},
+		{"to", ofStatement(func(s *contract.Statement) string { return s.To.Format(time.RFC3339) })},
+		{"gpus", func(x row) string {
+			return either(x, func() string { return strconv.Itoa(x.line.GPUs) }, func() string { return strconv.Itoa(x.stray.GPUs) })
+		}},
+	}
+	cols = append(cols, times()...)
+	return append(cols, amounts()...)
+}
+
+// times are the columns of GPU time, rounded hours before exact milliseconds.
+func times() []column {
+	fields := []struct {
+		name string
+		ms   func(row) (int64, bool)
+	}{
+		{"contracted", lineMs(func(l *contract.Line) int64 { return l.ContractedMs })},
+	}
+	for b := range contract.Buckets {
+		fields = append(fields, struct {
+			name string
+			ms   func(row) (int64, bool)
+		}{b.String(), func(x row) (int64, bool) {
+			if x.line != nil {
+				return x.line.Buckets[b], true
+			}
+			return x.stray.Buckets[b], b != contract.Undelivered
+		}})
+	}
+	fields = append(fields, []struct {
+		name string
+		ms   func(row) (int64, bool)
+	}{
+		{"undelivered_unconfirmed", lineMs(func(l *contract.Line) int64 { return l.UnconfirmedMs })},
+		{"overage", lineMs(func(l *contract.Line) int64 { return l.OverageMs })},
+		{"uncontracted", func(x row) (int64, bool) {
+			if x.stray == nil {
+				return 0, false
+			}
+			return x.stray.Ms, true
+		}},
+		{"sm_active", lineMs(func(l *contract.Line) int64 { return l.SMActiveMs })},
+		{"sm_known", lineMs(func(l *contract.Line) int64 { return l.SMKnownMs })},
+	}...)
+	var hours, exact []column
+	for _, f := range fields {
+		hours = append(hours, column{f.name + "_gpu_hours", func(x row) string {
+			if ms, ok := f.ms(x); ok {
+				return decimalHours(ms)
+			}
+			return ""
+		}})
+		exact = append(exact, column{f.name + "_gpu_ms", func(x row) string {
+			if ms, ok := f.ms(x); ok {
+				return strconv.FormatInt(ms, 10)
+			}
+			return ""
+		}})
+	}
+	return append(hours, exact...)
+}
+
+// amounts are the columns of money and what belongs to it.
+func amounts() []column {
+	cols := []column{
+		{"currency", ofStatement(func(s *contract.Statement) string { return safe(s.Currency) })},
+		{"contracted_cost", ofLine(func(l *contract.Line) string { return l.Cost.Contracted.String() })},
+	}
+	for b := range contract.Buckets {
+		cols = append(cols, column{b.String() + "_cost", ofLine(func(l *contract.Line) string { return l.Cost.Buckets[b].String() })})
+	}
+	return append(cols, []column{
+		{"overage_cost", ofLine(func(l *contract.Line) string { return l.Cost.Overage.String() })},
+		{"unpriced_gpu_ms", ofLine(func(l *contract.Line) string { return strconv.FormatInt(l.Cost.UnpricedMs, 10) })},
+		{"overage_unpriced_gpu_ms", ofLine(func(l *contract.Line) string { return strconv.FormatInt(l.Cost.OverageUnpricedMs, 10) })},
+		{"energy_millijoules", ofLine(func(l *contract.Line) string { return strconv.FormatInt(l.EnergyMJ, 10) })},
+		{"energy_known_gpu_ms", ofLine(func(l *contract.Line) string { return strconv.FormatInt(l.EnergyKnownMs, 10) })},
+		{"utilisation_of_contracted", ofUtilisation(func(u contract.Utilisation) float64 { return u.Busy })},
+		{"utilisation_of_contracted_lower", ofUtilisation(func(u contract.Utilisation) float64 { return u.Lower })},
+		{"utilisation_of_contracted_upper", ofUtilisation(func(u contract.Utilisation) float64 { return u.Upper })},
+		{"nearest", ofStray(func(s *contract.Stray) string { return safe(s.Near) })},
+	}...)
+}
+
+func either(x row, line, stray func() string) string {
+	if x.stray != nil {
+		return stray()
+	}
+	return line()
+}
+
+func ofStatement(f func(*contract.Statement) string) func(row) string {
+	return func(x row) string {
+		if x.statement == nil {
+			return ""
+		}
+		return f(x.statement)
+	}
+}
+
+func ofLine(f func(*contract.Line) string) func(row) string {
+	return func(x row) string {
+		if x.line == nil {
+			return ""
+		}
+		return f(x.line)
+	}
+}
+
+func ofStray(f func(*contract.Stray) string) func(row) string {
+	return func(x row) string {
+		if x.stray == nil {
+			return ""
+		}
+		return f(x.stray)
+	}
+}
+
+func ofUtilisation(f func(contract.Utilisation) float64) func(row) string {
+	return ofLine(func(l *contract.Line) string {
+		if !l.Utilisation.Known {
+			return ""
+		}
+		return strconv.FormatFloat(f(l.Utilisation), 'f', 6, 64)
+	})
+}
+
+func lineMs(f func(*contract.Line) int64) func(row) (int64, bool) {
+	return func(x row) (int64, bool) {
+		if x.line == nil {
+			return 0, false
+		}
+		return f(x.line), true
+	}
+}
+
+// decimalHours writes milliseconds as hours with six decimals, without
+// separators.
+func decimalHours(ms int64) string {
+	const hour = 3_600_000
+	sign := ""
+	if ms < 0 {
+		sign, ms = "-", -ms
+	}
+	micro := (ms%hour*2_000_000 + hour) / (2 * hour)
+	return fmt.Sprintf("%s%d.%06d", sign, ms/hour+micro/1_000_000, micro%1_000_000)
+}
+
+// safe keeps a spreadsheet from taking a text for a formula. The fullwidth
+// forms count, because some spreadsheets fold them.
+func safe(s string) string {
+	if s != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", []rune(s)[0]) {
+		return "'" + s
+	}
+	return s
+}

@@ -1,0 +1,273 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gpumeter/gpumeter/collector/report"
+	"github.com/gpumeter/gpumeter/contract"
+	"github.com/gpumeter/gpumeter/usage"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	name = filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(name, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), string(got)); d != "" {
+		t.Errorf("%s differs (-want +got):\n%s", name, d)
+	}
+}
+
+// fleet is the report of five clouds that a test of package collector keeps.
+func fleet(t testing.TB) contract.Report {
+	t.Helper()
+	text, err := os.ReadFile("testdata/fleet.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r contract.Report
+	if err := json.Unmarshal(text, &r); err != nil {
+		t.Fatal(err)
+	}
+	// The zones are not in JSON times.
+	for i := range r.Contracts {
+		s := &r.Contracts[i]
+		zone, err := time.LoadLocation(s.Zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.From, s.To = s.From.In(zone), s.To.In(zone)
+	}
+	return r
+}
+
+// worked is the worked example of the design: 24 GPUs for an hour.
+func worked(t testing.TB) contract.Report {
+	t.Helper()
+	from := time.Date(2026, 10, 1, 10, 0, 0, 0, time.UTC)
+	to := from.Add(time.Hour)
+	c := []contract.Contract{{
+		ID: "acme-h100", Provider: "aws", Currency: "USD", Zone: time.UTC,
+		Tranches: []contract.Tranche{{
+			ID: "h100", Model: "H100", EndMs: to.UnixMilli(),
+			Steps: []contract.Step{{FromMs: from.UnixMilli(), GPUs: 24}},
+			Rates: []contract.Rate{{FromMs: from.UnixMilli(), ToMs: to.UnixMilli(), PerGPUHour: 2_500_000}},
+		}},
+	}}
+	var placed contract.Placements
+	for i := range 24 {
+		begin := from
+		if i >= 16 {
+			begin = from.Add(15 * time.Minute)
+		}
+		placed.List = append(placed.List, contract.Placement{Unit: int64(i), GPU: string(rune('a' + i)), FromMs: begin.UnixMilli(), ToMs: to.UnixMilli()})
+	}
+	period := contract.Period{Name: "2026-10-01 10:00 to 11:00", FromMs: from.UnixMilli(), ToMs: to.UnixMilli()}
+	sums := usage.Sums{UnhealthyMs: 1_800_000, UnallocatedMs: 7_200_000, IdleMs: 12_000_000, BusyMs: 53_400_000}
+	r, err := contract.NewPlan(c, placed, []contract.Period{period}, period).
+		Build(contract.Answer{Sums: []contract.Sum{{Sums: sums}}}, to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func text(t testing.TB, r contract.Report, o report.Options) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := report.Text(&b, r, o); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestTextAsPrinted(t *testing.T) {
+	golden(t, "worked-80.txt", text(t, worked(t), report.Options{}))
+	golden(t, "fleet-80.txt", text(t, fleet(t), report.Options{Width: 80}))
+	golden(t, "fleet-120.txt", text(t, fleet(t), report.Options{Width: 120}))
+}
+
+func TestTextKeepsToTheWidth(t *testing.T) {
+	for _, width := range []int{80, 120} {
+		for line := range strings.Lines(string(text(t, fleet(t), report.Options{Width: width}))) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > width {
+				t.Errorf("%d columns of %d: %s", n, width, line)
+			}
+		}
+	}
+}
+
+func TestTextHasColoursOnlyWhenAsked(t *testing.T) {
+	r := fleet(t)
+	if plain := text(t, r, report.Options{}); bytes.ContainsRune(plain, '\x1b') {
+		t.Error("plain text has escape sequences")
+	}
+	if !bytes.ContainsRune(text(t, r, report.Options{Color: true}), '\x1b') {
+		t.Error("coloured text has none")
+	}
+}
+
+func TestColorsAreForTerminals(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	none := func(string) string { return "" }
+	if report.Colors(f, none) {
+		t.Error("a file gets colours")
+	}
+	null, err := os.Open(os.DevNull) // a character device, as a terminal is
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	if !report.Colors(null, none) {
+		t.Error("a terminal gets no colours")
+	}
+	for _, key := range []string{"NO_COLOR", "TERM"} {
+		if report.Colors(null, func(k string) string { return map[bool]string{true: "dumb"}[k == key] }) {
+			t.Errorf("%s is not honoured", key)
+		}
+	}
+}
+
+func TestTextSaysMismatch(t *testing.T) {
+	r := worked(t)
+	if s := string(text(t, r, report.Options{})); strings.Contains(s, "MISMATCH") || strings.Count(s, "✓") != 2 {
+		t.Errorf("good sums are not confirmed:\n%s", s)
+	}
+	r.Contracts[0].Total.Buckets[contract.Idle]--
+	r.Contracts[0].Total.Cost.Buckets[contract.Idle]++
+	if s := string(text(t, r, report.Options{})); strings.Count(s, "MISMATCH") != 2 {
+		t.Errorf("wrong sums are not told:\n%s", s)
+	}
+}
+
+func TestTextPrintsEverySumOfTheWorkedExample(t *testing.T) {
+	s := string(text(t, worked(t), report.Options{}))
+	for _, want := range []string{
+		"86,400 GPU-s = 86,400 GPU-s ✓", "60.000000 USD = 60.000000 USD ✓",
+		"61.81 % of contracted, bounds [61.81 %, 67.36 %]", "71.77 % of observed",
+	} {
+		if !strings.Contains(s, want) {
+			t.Errorf("text lacks %q:\n%s", want, s)
+		}
+	}
+}
+
+func TestJSONIsReadBack(t *testing.T) {
+	r := worked(t)
+	var b bytes.Buffer
+	if err := report.JSON(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	var got contract.Report
+	if err := json.Unmarshal(b.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(r, got); d != "" {
+		t.Errorf("report differs (-want +got):\n%s", d)
+	}
+	if !strings.Contains(b.String(), `"schema": "gpumeter.report/v1"`) {
+		t.Error("the schema is not named")
+	}
+}
+
+func table(t testing.TB, r contract.Report) ([]byte, [][]string) {
+	t.Helper()
+	var b bytes.Buffer
+	if err := report.CSV(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	cells, err := csv.NewReader(bytes.NewReader(b.Bytes())).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes(), cells
+}
+
+func TestCSVAsWritten(t *testing.T) {
+	b, _ := table(t, fleet(t))
+	golden(t, "fleet.csv", b)
+}
+
+func TestCSVAddsUp(t *testing.T) {
+	_, cells := table(t, fleet(t))
+	column := map[string]int{}
+	for i, name := range cells[0] {
+		column[name] = i
+	}
+	totals := 0
+	for _, row := range cells[1:] {
+		if row[column["row"]] != "total" {
+			continue
+		}
+		totals++
+		var sum int64
+		for b := range contract.Buckets {
+			sum += number(t, row[column[b.String()+"_gpu_ms"]])
+		}
+		if want := number(t, row[column["contracted_gpu_ms"]]); sum != want {
+			t.Errorf("%s: buckets are %d, contracted is %d", row[column["contract"]], sum, want)
+		}
+	}
+	if totals != 5 {
+		t.Errorf("%d totals, want 5", totals)
+	}
+}
+
+func number(t testing.TB, s string) int64 {
+	t.Helper()
+	var n int64
+	if err := json.Unmarshal([]byte(s), &n); err != nil {
+		t.Fatalf("%q: %v", s, err)
+	}
+	return n
+}
+
+// TestCSVIsNoFormula holds that no text cell begins a formula, whatever names
+// contain, and that the name can still be read.
+func TestCSVIsNoFormula(t *testing.T) {
+	r := worked(t)
+	for _, evil := range []string{"=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "＋1", "－1", "＠1"} {
+		r.Contracts[0].Title = evil
+		r.Uncontracted = []contract.Stray{{Provider: evil, Account: evil, Region: evil, Model: evil, Near: evil}}
+		_, cells := table(t, r)
+		found := 0
+		for _, row := range cells[1:] {
+			for _, cell := range row {
+				if strings.HasPrefix(cell, evil) {
+					t.Errorf("cell %q begins a formula", cell)
+				}
+				if strings.HasPrefix(cell, "'"+strings.TrimSuffix(evil, "\n")) || strings.HasPrefix(cell, "'\n") {
+					found++
+				}
+			}
+		}
+		if found != 7 {
+			t.Errorf("%q is in %d cells, want 7", evil, found)
+		}
+	}
+}
