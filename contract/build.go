@@ -3,6 +3,7 @@ package contract
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 
@@ -89,35 +90,44 @@ func (p *Plan) describe(k, slot int) string {
 // the records of one unit with the same bounds are divided as one, so that
 // together they never exceed the window's part.
 func (p *Plan) addStraddles(cells [][]usage.Sums, records []Straddle) error {
-	type window struct{ unit, fromMs, toMs int64 }
-	windows := map[window]*usage.Sums{}
+	sorted := make([]*Straddle, len(records))
 	for i := range records {
-		r := &records[i]
-		if negative(&r.Sums) {
-			return fmt.Errorf("answer: unit %d: a record has a negative sum", r.Unit)
-		}
-		w := window{r.Unit, r.StartMs, r.EndMs}
-		if windows[w] == nil {
-			windows[w] = &usage.Sums{}
-		}
-		windows[w].Add(r.Sums)
+		sorted[i] = &records[i]
 	}
-	for w, s := range windows {
-		if w.fromMs >= w.toMs || s.ObservedMs() > w.toMs-w.fromMs {
-			return fmt.Errorf("answer: unit %d: observed %d ms of a window of %d ms", w.unit, s.ObservedMs(), w.toMs-w.fromMs)
-		}
-		parts := p.parts(w.unit, w.fromMs, w.toMs)
-		lengths := make([]int64, len(parts))
-		for i, part := range parts {
-			lengths[i] = part.toMs - part.fromMs
-		}
-		for i, v := range divide(*s, lengths) {
-			if parts[i].key >= 0 {
-				cells[parts[i].key][parts[i].slot].Add(v)
+	slices.SortFunc(sorted, compareWindows)
+	for i := 0; i < len(sorted); {
+		w, sums := sorted[i], usage.Sums{}
+		for ; i < len(sorted) && compareWindows(w, sorted[i]) == 0; i++ {
+			if negative(&sorted[i].Sums) {
+				return fmt.Errorf("answer: unit %d: a record has a negative sum", w.Unit)
 			}
+			sums.Add(sorted[i].Sums)
 		}
+		if w.StartMs >= w.EndMs || sums.ObservedMs() > w.EndMs-w.StartMs {
+			return fmt.Errorf("answer: unit %d: observed %d ms of a window of %d ms", w.Unit, sums.ObservedMs(), w.EndMs-w.StartMs)
+		}
+		p.addWindow(cells, w, sums)
 	}
 	return nil
+}
+
+func compareWindows(a, b *Straddle) int {
+	return cmp.Or(cmp.Compare(a.Unit, b.Unit), cmp.Compare(a.StartMs, b.StartMs), cmp.Compare(a.EndMs, b.EndMs))
+}
+
+// addWindow divides what one unit did in w's time among the cells that it
+// lies in. What was not asked for is dropped.
+func (p *Plan) addWindow(cells [][]usage.Sums, w *Straddle, sums usage.Sums) {
+	parts := p.parts(w.Unit, w.StartMs, w.EndMs)
+	lengths := make([]int64, len(parts))
+	for i, part := range parts {
+		lengths[i] = part.toMs - part.fromMs
+	}
+	for i, v := range divide(sums, lengths) {
+		if parts[i].key >= 0 {
+			cells[parts[i].key][parts[i].slot].Add(v)
+		}
+	}
 }
 
 // part is a piece of a record under one key and in one slot; key is -1 where

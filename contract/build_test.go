@@ -182,6 +182,20 @@ func TestQueryStaysSmall(t *testing.T) {
 	}
 }
 
+func TestQueryJoinsWhatCountsTheSame(t *testing.T) {
+	// First "starts", then "ended": two reasons, one group, one span.
+	contracts := bought(tranche("h100", 1, 5, 6))
+	contracts[0].Tranches[0].Scope.Pins = []string{"other"}
+	more := tranche("more", 1, 3, 4)
+	more.Scope.Pins = []string{"other"}
+	contracts[0].Tranches = append(contracts[0].Tranches, more)
+	p := contract.Place(contracts, []contract.Presence{stood("a", "n", 0, 10, unit(7))}, h(10))
+	q := contract.NewPlan(contracts, p, []contract.Period{span(0, 10)}, span(0, 10)).Query()
+	if len(p.List) < 2 || len(q.Spans) != 1 || q.Spans[0] != (contract.Span{Unit: 7, FromMs: h(0), ToMs: h(10)}) {
+		t.Errorf("%d placements, spans %+v; want one span", len(p.List), q.Spans)
+	}
+}
+
 func TestBuildRefusesAnswersThatContradict(t *testing.T) {
 	contracts := bought(tranche("h100", 1, 0, 100))
 	presences := []contract.Presence{stood("a", "n", 0, 2, unit(1)), stood("b", "n", 0, 2, unit(2), region("eu"), provider("gcp"))}

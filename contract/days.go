@@ -23,13 +23,20 @@ func daysOf(fromMs, toMs int64, zone *time.Location) []day {
 	return out
 }
 
-// dayStart returns when a date begins in a zone. Where clocks go back over
-// midnight, it is the first of the two midnights; where they skip it, the
-// moment of the skip. time.Date promises neither.
+// Midnight returns when the calendar date of d begins in a zone; d's own zone
+// and time of day do not matter beyond its date. Where clocks go back over
+// midnight it is the first of the two midnights; where they skip it, the
+// moment of the skip. The days of a report begin at it.
+func Midnight(d time.Time, zone *time.Location) time.Time {
+	return time.UnixMilli(dayStart(d.Year(), d.Month(), d.Day(), zone)).In(zone)
+}
+
+// dayStart is Midnight in Unix milliseconds. time.Date does not say which of
+// two midnights it returns, nor that a skipped one is not yesterday.
 func dayStart(y int, m time.Month, d int, zone *time.Location) int64 {
 	wall := time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
 	before, after := offsetAt(wall.Add(-36*time.Hour), zone), offsetAt(wall.Add(36*time.Hour), zone)
-	for _, offset := range []time.Duration{max(before, after), min(before, after)} { // the greater offset is the earlier instant
+	for _, offset := range []time.Duration{before, after} {
 		if at := wall.Add(-offset); offsetAt(at, zone) == offset {
 			return at.UnixMilli()
 		}

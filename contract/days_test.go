@@ -65,6 +65,17 @@ func TestDaysAreNamedByDate(t *testing.T) {
 	}
 }
 
+func TestMidnightIsOfTheDateInTheZone(t *testing.T) {
+	cairo, err := time.LoadLocation("Africa/Cairo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := Midnight(time.Date(2026, 4, 24, 23, 59, 0, 0, time.UTC), cairo)
+	if got.Format(time.RFC3339) != "2026-04-24T01:00:00+03:00" {
+		t.Errorf("Midnight = %s, want the moment at which clocks skip it", got)
+	}
+}
+
 // Every day begins where the one before it ends, at the first moment of its
 // date, in every zone and around every change of clocks.
 func TestDaysStartWithTheirDate(t *testing.T) {

@@ -142,6 +142,10 @@ func TestPlaceTakesVacancyBackWhenFilledOrBack(t *testing.T) {
 	// c takes a's seat at 50; when c goes for sure at 60, that is confirmed.
 	check(t, place(contracts, 100, stood("a", "n1", 0, 10), stood("b", "n1", 0, 90), stood("c", "n2", 50, 60, goodbye)),
 		"a 0-34 in acme/h100", "b 0-100 in acme/h100", "c 50-60 in acme/h100", "acme/h100 34-50 lacks 1 unconfirmed")
+	// c takes one of two seats that fell vacant: one is still missing.
+	check(t, place(contracts, 100, stood("a", "n1", 0, 10), stood("b", "n1", 0, 10), stood("c", "n2", 50, 90)),
+		"a 0-34 in acme/h100", "b 0-34 in acme/h100", "c 50-100 in acme/h100",
+		"acme/h100 34-50 lacks 2 unconfirmed", "acme/h100 50-100 lacks 1 unconfirmed")
 	// a shows up in another account's node: it is not missing any more.
 	check(t, place(contracts, 100, stood("a", "n1", 0, 10), stood("b", "n1", 0, 90), stood("a", "n9", 70, 90, provider("azure"))),
 		"a 0-34 in acme/h100", `a 70-100 none; acme/h100: provider "azure" is not "aws"`, "b 0-100 in acme/h100",

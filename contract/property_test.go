@@ -144,7 +144,7 @@ func TestFleetsReachEveryCase(t *testing.T) {
 }
 
 func TestReportAddsUp(t *testing.T) {
-	forFleets(t, fleets, func(t *testing.T, _ *rand.Rand, f *fleet) {
+	forFleets(t, 200, func(t *testing.T, _ *rand.Rand, f *fleet) {
 		p, got, err := f.report()
 		if err != nil {
 			t.Errorf("Build: %v", err)
@@ -219,7 +219,7 @@ func checkLine(t *testing.T, l *contract.Line) {
 }
 
 func TestOrderOfInputsDoesNotMatter(t *testing.T) {
-	forFleets(t, 150, func(t *testing.T, r *rand.Rand, f *fleet) {
+	forFleets(t, 100, func(t *testing.T, r *rand.Rand, f *fleet) {
 		_, want, err := f.report()
 		if err != nil {
 			t.Errorf("Build: %v", err)

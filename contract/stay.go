@@ -110,9 +110,10 @@ func appendStays(out []stay, segs []segment, nowMs int64) []stay {
 
 // silence returns until when a segment lasts over the silence after it, and
 // whether that is the end of Decommission. Silence between two records in one
-// node is always bridged; a goodbye is believed at once.
+// node is always bridged; a goodbye is believed at once. (A segment that ends
+// before its presence does has no silence after it.)
 func silence(s segment, next *segment, nowMs int64) (toMs int64, decommissioned bool) {
-	if s.p.Goodbye && s.toMs == s.p.EndMs {
+	if s.p.Goodbye {
 		return s.toMs, false
 	}
 	limit := nowMs

@@ -110,7 +110,6 @@ func (s *sweep) end(i int) {
 	c.running, c.seats, s.changed = false, 0, true
 	s.evict(i)
 	c.queue = nil
-	clear(c.silent)
 }
 
 func (s *sweep) step(i, seats int) {

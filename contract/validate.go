@@ -2,8 +2,10 @@ package contract
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -93,6 +95,7 @@ func (c *Contract) validate() *FieldError {
 	}
 	seen := map[string]bool{}
 	var worth Money
+	var ms int64
 	for i := range c.Tranches {
 		check := trancheCheck{c, &c.Tranches[i], i}
 		if err := check.all(); err != nil {
@@ -102,6 +105,11 @@ func (c *Contract) validate() *FieldError {
 			return check.wrong("id", -1, "is used by an earlier tranche of the contract")
 		}
 		seen[c.Tranches[i].ID] = true
+		term := c.Tranches[i].contractedMs(0, maxMs)
+		if ms > math.MaxInt64-term {
+			return check.wrong("steps", -1, "make the contract more GPU time than there can be")
+		}
+		ms += term
 		m, err := c.Tranches[i].worth()
 		if err == nil {
 			worth, err = add(worth, m)
@@ -248,7 +256,7 @@ func tidy(s string) bool {
 		return false
 	}
 	for _, r := range s {
-		if r < ' ' || r == 0x7f {
+		if unicode.IsControl(r) {
 			return false
 		}
 	}

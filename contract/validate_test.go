@@ -65,6 +65,7 @@ func TestValidateNamesWhatIsWrong(t *testing.T) {
 	type T = contract.Tranche
 
 	f(`contract "": id is empty or not clean text`, "id", -1, func(c *C, _ *T) { c.ID = "" })
+	f("contract \"a\\u009b\": id is empty or not clean text", "id", -1, func(c *C, _ *T) { c.ID = "a\u009b" })
 	f(`contract "a\nb": id is empty or not clean text`, "id", -1, func(c *C, _ *T) { c.ID = "a\nb" })
 	f(`contract "one": id is used by an earlier contract`, "id", -1, func(c *C, _ *T) { c.ID = "one" })
 	f(`contract "two": provider "" is empty or not clean text`, "provider", -1, func(c *C, _ *T) { c.Provider = "" })
@@ -103,4 +104,14 @@ func TestValidateNamesWhatIsWrong(t *testing.T) {
 	f(`contract "two", tranche "y": regions 2 "\x00" is empty or not clean text`, "regions", 1, func(_ *C, t *T) { t.Scope.Regions = append(t.Scope.Regions, "\x00") })
 	f(`contract "two", tranche "y": reservations 1 "x " is empty or not clean text`, "reservations", 0, func(_ *C, t *T) { t.Scope.Reservations[0] = "x " })
 	f(`contract "two", tranche "y": pins 1 "" is empty or not clean text`, "pins", 0, func(_ *C, t *T) { t.Scope.Pins[0] = "" })
+}
+
+func TestValidateRefusesMoreTimeThanFits(t *testing.T) {
+	c := valid()[0]
+	for i, id := range []string{"a", "b", "c"} { // two still fit into 64 bits
+		c.Tranches = append(c.Tranches[:i], contract.Tranche{ID: id, Model: "H100", EndMs: 4_102_444_800_000, Steps: []contract.Step{{GPUs: 1_000_000}}})
+		if err := c.Validate(); (err == nil) != (i < 2) {
+			t.Errorf("Validate with %d tranches of a million GPUs until 2100 = %v", i+1, err)
+		}
+	}
 }
