@@ -1,0 +1,179 @@
+package duckdb
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/gpumeter/gpumeter/collector/store"
+	"github.com/gpumeter/gpumeter/usage"
+)
+
+// Append makes batches durable in one transaction: see store.Store. It keeps
+// nothing of the batches. A batch whose identity is taken is looked up in the
+// tables, which takes some milliseconds for a call that has any.
+func (d *DB) Append(ctx context.Context, batches []usage.Sealed) ([]store.Status, error) {
+	out := make([]store.Status, len(batches))
+	err := d.transact(ctx, func(conn *sql.Conn, w *draft) error {
+		first, err := d.firstHashes(ctx, conn, batches)
+		if err != nil {
+			return err
+		}
+		for i := range batches {
+			hash, ok := first[batches[i].Batch.ID()]
+			out[i] = w.put(&batches[i], hash, ok)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("append %d batches: %w", len(batches), err)
+	}
+	return out, nil
+}
+
+// Quarantine keeps bytes aside: see store.Store.
+func (d *DB) Quarantine(ctx context.Context, id usage.ID, s usage.Sealed, reason string) error {
+	if !utf8.ValidString(id.Agent) || !utf8.ValidString(id.Epoch) {
+		return fmt.Errorf("quarantine batch %q: its identity is not text", id)
+	}
+	err := d.transact(ctx, func(conn *sql.Conn, w *draft) error {
+		same := usage.Sealed{Hash: s.Hash, Batch: usage.Batch{Agent: id.Agent, Epoch: id.Epoch, Seq: id.Seq}}
+		first, err := d.firstHashes(ctx, conn, []usage.Sealed{same})
+		if err != nil {
+			return err
+		}
+		if hash, ok := first[id]; ok && hash == s.Hash || w.kept(id, s.Hash) {
+			return nil
+		}
+		w.quarantine(id, &s, reason)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("quarantine batch %s: %w", id, err)
+	}
+	return nil
+}
+
+// transact lets f fill a draft, and makes the draft durable and visible, or
+// nothing of it.
+func (d *DB) transact(ctx context.Context, f func(*sql.Conn, *draft) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	conn, err := d.sql.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := d.freshen(ctx, conn); err != nil {
+		return err
+	}
+	w := newDraft(d.state)
+	if err := f(conn, w); err != nil || w.empty() {
+		return err
+	}
+	if err := exec(ctx, conn, "BEGIN"); err != nil {
+		return err
+	}
+	if err := errors.Join(w.write(ctx, conn, d.options.Now().UnixMilli()), ctx.Err()); err != nil {
+		return errors.Join(err, end(ctx, conn, "ROLLBACK"))
+	}
+	return d.commit(ctx, conn, w)
+}
+
+// commit is not interrupted by ctx: an outcome that nobody waits for would be
+// unknown.
+func (d *DB) commit(ctx context.Context, conn *sql.Conn, w *draft) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := end(ctx, conn, "COMMIT"); err != nil {
+		d.stale = true
+		d.options.Log.Error("commit failed", "dir", d.folder.dir, "error", err)
+		return err
+	}
+	w.keep()
+	return nil
+}
+
+// freshen reads the state anew after a COMMIT of unknown outcome.
+func (d *DB) freshen(ctx context.Context, conn *sql.Conn) error {
+	if !d.stale {
+		return nil
+	}
+	s, err := load(ctx, conn)
+	if err != nil {
+		return fmt.Errorf("read the store again after a failed commit: %w", err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.state, d.stale = s, false
+	return nil
+}
+
+// firstHashes returns the hashes of the batches in the tables that have the
+// identity of one of these.
+func (d *DB) firstHashes(ctx context.Context, conn *sql.Conn, batches []usage.Sealed) (map[usage.ID]usage.Hash, error) {
+	var streams []int32
+	var seqs []uint64
+	for i := range batches {
+		b := &batches[i].Batch
+		if !d.state.seqs[feed{b.Agent, b.Epoch}].Has(b.Seq) {
+			continue
+		}
+		for _, evidence := range []usage.Evidence{usage.EvidenceAgent, usage.EvidencePrometheus} {
+			if id := d.state.streams.ids[stream{b.Agent, b.Epoch, evidence}]; id != 0 {
+				streams, seqs = append(streams, id), append(seqs, b.Seq)
+			}
+		}
+	}
+	if len(streams) == 0 {
+		return nil, nil
+	}
+	out := make(map[usage.ID]usage.Hash, len(streams))
+	return out, each(ctx, conn, sqlFirstHashes, func(scan func(...any) error) error {
+		var id int32
+		var seq uint64
+		var hash []byte
+		if err := scan(&id, &seq, &hash); err != nil {
+			return err
+		}
+		s := d.state.streams.list[id-1]
+		out[usage.ID{Agent: s.agent, Epoch: s.epoch, Seq: seq}] = usage.Hash(hash)
+		return nil
+	}, streams, seqs)
+}
+
+// write adds the draft's rows to the tables.
+func (d *draft) write(ctx context.Context, conn *sql.Conn, nowMs int64) error {
+	for _, t := range d.tables(nowMs) {
+		if t.rows == 0 {
+			continue
+		}
+		i := 0
+		err := fillTable(ctx, conn, "store", t.name, func() ([]driver.Value, bool) {
+			if i == t.rows {
+				return nil, false
+			}
+			i++
+			return t.row(i - 1), true
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prevHash returns the hash in a batch's Prev, or nil if it has none.
+func prevHash(b *usage.Batch) any {
+	if raw, err := hex.DecodeString(b.Prev); err == nil && len(raw) == len(usage.Hash{}) {
+		return raw
+	}
+	return nil
+}

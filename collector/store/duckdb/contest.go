@@ -1,0 +1,205 @@
+package duckdb
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"math"
+	"slices"
+
+	"github.com/gpumeter/gpumeter/contract"
+)
+
+// contest is time of one GPU that a stream may not be alone to claim.
+type contest struct {
+	gpu int32 // numbers the GPU within one question
+	course
+	rank int32 // of the stream among those of the GPU; 0 owns
+	span
+}
+
+// reachMs is how long a record may be: usage.Batch.Check sees to it. Records
+// that overlap one another may reach so far out of the time asked for.
+const reachMs = 3_600_000
+
+// widen returns s with the time that a record may reach out of it.
+func (s span) widen() span {
+	return span{s.fromMs - reachMs, min(s.toMs, math.MaxInt64-reachMs) + reachMs}
+}
+
+// contested returns the time that matters to a query in which GPUs may have
+// been recorded twice: where the courses of two streams overlap, or where
+// there are doubts about one. Courses span silences, so that it may be more
+// time than was truly recorded twice, and is never less.
+func (s *state) contested(q contract.Query) []contest {
+	within := askedFor(q).widen()
+	var out []contest
+	var gpus int32
+	done := map[string]bool{}
+	for i := range q.Spans {
+		u := q.Spans[i].Unit
+		if u < 1 || u > int64(len(s.units.list)) {
+			continue
+		}
+		gpu := s.units.list[u-1].gpu
+		courses := s.byGPU[gpu]
+		if len(courses) < 2 && len(s.doubts[gpu]) == 0 || done[gpu] {
+			continue
+		}
+		done[gpu] = true
+		n := len(out)
+		if out = s.appendContests(out, courses, s.disputes(gpu, within)); len(out) > n {
+			for j := n; j < len(out); j++ {
+				out[j].gpu = gpus
+			}
+			gpus++
+		}
+	}
+	return out
+}
+
+// disputes returns the time in which a GPU may have been recorded twice, as
+// disjoint spans.
+func (s *state) disputes(gpu string, within span) []span {
+	all := slices.Clone(s.doubts[gpu])
+	courses := s.byGPU[gpu]
+	for i, a := range courses {
+		for _, b := range courses[:i] {
+			if a.stream != b.stream {
+				all = s.courses[a].common(all, s.courses[b])
+			}
+		}
+	}
+	var out []span
+	for _, x := range union(all) {
+		if x = x.clip(within); x.fromMs < x.toMs {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// appendContests makes every course of a GPU a party to its disputes.
+func (s *state) appendContests(out []contest, courses []course, disputes []span) []contest {
+	if len(disputes) == 0 {
+		return out
+	}
+	var ranks []int32 // stream numbers, by who owns
+	for _, c := range courses {
+		ranks = append(ranks, c.stream)
+	}
+	slices.SortFunc(ranks, func(a, b int32) int { return s.streams.list[a-1].compare(s.streams.list[b-1]) })
+	ranks = slices.Compact(ranks)
+	for _, c := range courses {
+		rank := int32(slices.Index(ranks, c.stream))
+		for _, x := range disputes {
+			if s.courses[c].overlap(x) {
+				out = append(out, contest{course: c, rank: rank, span: x})
+			}
+		}
+	}
+	return out
+}
+
+// settle finds the records that do not own their time, and returns the
+// statement that says which records count.
+func (a *question) settle(ctx context.Context, conn *sql.Conn) (string, error) {
+	if len(a.contested) == 0 {
+		return sqlCountedAll, nil
+	}
+	i := 0
+	err := fillTable(ctx, conn, "temp", "contested", func() ([]driver.Value, bool) {
+		if i == len(a.contested) {
+			return nil, false
+		}
+		c := &a.contested[i]
+		i++
+		return []driver.Value{c.gpu, c.unit, c.stream, c.rank, c.fromMs, c.toMs}, true
+	})
+	if err != nil {
+		return "", err
+	}
+	lost, err := losers(ctx, conn, a.within.widen())
+	if err != nil || len(lost) == 0 {
+		return sqlCountedAll, err
+	}
+	i = 0
+	err = fillTable(ctx, conn, "temp", "lost", func() ([]driver.Value, bool) {
+		if i == len(lost) {
+			return nil, false
+		}
+		c := &lost[i]
+		i++
+		return []driver.Value{c.unit, c.stream, c.seq, c.fromMs}, true
+	})
+	return sqlCountedOwned, errors.Join(err,
+		conn.QueryRowContext(ctx, sqlOverlaps, a.args("from", "to")...).Scan(&a.answer.Overlaps))
+}
+
+// claim is a window of a GPU as one batch tells it.
+type claim struct {
+	gpu, rank int32
+	course
+	seq uint64
+	span
+}
+
+// owns is negative if c owns what both claim, 0 if one batch claims both.
+func (c *claim) owns(o *claim) int {
+	return cmp.Or(cmp.Compare(c.rank, o.rank), cmp.Compare(c.seq, o.seq))
+}
+
+// losers returns the claims in contested time that overlap one which owns.
+func losers(ctx context.Context, conn *sql.Conn, within span) ([]claim, error) {
+	var s sweep
+	err := each(ctx, conn, sqlClaims, func(scan func(...any) error) error {
+		var c claim
+		if err := scan(&c.gpu, &c.rank, &c.unit, &c.stream, &c.seq, &c.fromMs, &c.toMs); err != nil {
+			return err
+		}
+		s.add(c)
+		return nil
+	}, sql.Named("from", within.fromMs), sql.Named("to", within.toMs))
+	s.retire(func(*claim) bool { return true })
+	return s.lost, err
+}
+
+// sweep goes through claims by GPU and start, and keeps those that the next
+// one may overlap.
+type sweep struct {
+	open []rival
+	lost []claim
+}
+
+type rival struct {
+	claim
+	loses bool
+}
+
+func (s *sweep) add(c claim) {
+	s.retire(func(o *claim) bool { return o.gpu != c.gpu || o.toMs <= c.fromMs })
+	x := rival{claim: c}
+	for i := range s.open {
+		o := &s.open[i]
+		n := o.owns(&c)
+		x.loses = x.loses || n < 0
+		o.loses = o.loses || n > 0
+	}
+	s.open = append(s.open, x)
+}
+
+// retire lets go of the claims of which done is true, and writes down those
+// that lost.
+func (s *sweep) retire(done func(*claim) bool) {
+	open := s.open[:0]
+	for _, o := range s.open {
+		if !done(&o.claim) {
+			open = append(open, o)
+		} else if o.loses {
+			s.lost = append(s.lost, o.claim)
+		}
+	}
+	s.open = open
+}

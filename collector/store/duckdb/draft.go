@@ -1,0 +1,290 @@
+package duckdb
+
+import (
+	"slices"
+
+	"github.com/gpumeter/gpumeter/collector/store"
+	"github.com/gpumeter/gpumeter/usage"
+)
+
+// draft is what one transaction will add to the tables and then to the state.
+// It reads the state and does not change it before keep.
+type draft struct {
+	state *state
+
+	nodes   draftDict[usage.Node]
+	units   draftDict[unit]
+	streams draftDict[stream]
+	holders draftDict[usage.Holder]
+	reasons draftDict[string]
+
+	hashes  map[usage.ID]usage.Hash // committed here
+	seqs    map[feed]usage.Ranges
+	courses map[course]spans
+	byGPU   map[string][]course // courses that the state does not know
+	traits  map[int32]traits
+
+	batches   []batchRow
+	records   []recordRow
+	inventory []inventoryRow
+	doubts    []doubtRow
+	aside     []asideRow
+	events    int
+}
+
+type batchRow struct {
+	stream, node int32
+	sealed       *usage.Sealed
+}
+
+type recordRow struct {
+	unit, stream, holder, reason int32
+	seq                          uint64
+	record                       *usage.Record
+}
+
+type inventoryRow struct {
+	unit   int32
+	seenMs int64
+	traits traits
+}
+
+type doubtRow struct {
+	gpu string
+	span
+}
+
+type asideRow struct {
+	id     usage.ID
+	sealed *usage.Sealed
+	kind   string
+	reason string
+}
+
+// Kinds of rows of the table aside.
+const (
+	kindConflict   = "conflict"
+	kindQuarantine = "quarantine"
+)
+
+func newDraft(s *state) *draft {
+	return &draft{
+		state: s,
+		nodes: draftDict[usage.Node]{base: &s.nodes}, units: draftDict[unit]{base: &s.units},
+		streams: draftDict[stream]{base: &s.streams}, holders: draftDict[usage.Holder]{base: &s.holders},
+		reasons: draftDict[string]{base: &s.reasons},
+		hashes:  map[usage.ID]usage.Hash{}, seqs: map[feed]usage.Ranges{}, courses: map[course]spans{},
+		byGPU: map[string][]course{}, traits: map[int32]traits{},
+	}
+}
+
+// empty reports whether there is nothing to write.
+func (d *draft) empty() bool { return len(d.batches) == 0 && len(d.aside) == 0 }
+
+// has reports whether a sequence number is taken.
+func (d *draft) has(id usage.ID) bool {
+	f := feed{id.Agent, id.Epoch}
+	if seqs, ok := d.seqs[f]; ok {
+		return seqs.Has(id.Seq)
+	}
+	return d.state.seqs[f].Has(id.Seq)
+}
+
+func (d *draft) take(id usage.ID) {
+	f := feed{id.Agent, id.Epoch}
+	if _, ok := d.seqs[f]; !ok {
+		d.seqs[f] = slices.Clone(d.state.seqs[f])
+	}
+	d.seqs[f] = d.seqs[f].Add(id.Seq)
+}
+
+// kept reports whether these bytes are kept aside under this identity.
+func (d *draft) kept(id usage.ID, hash usage.Hash) bool {
+	if slices.Contains(d.state.aside[id], hash) {
+		return true
+	}
+	return slices.ContainsFunc(d.aside, func(r asideRow) bool { return r.id == id && r.sealed.Hash == hash })
+}
+
+// put decides what becomes of one batch. first is the hash of the batch that
+// an earlier transaction committed under the same identity, if committed.
+func (d *draft) put(s *usage.Sealed, first usage.Hash, committed bool) store.Status {
+	id := s.Batch.ID()
+	if !d.has(id) {
+		d.hashes[id] = s.Hash
+		d.take(id)
+		d.commit(s)
+		return store.Committed
+	}
+	if here, ok := d.hashes[id]; ok {
+		first, committed = here, true
+	}
+	kept := d.kept(id, s.Hash)
+	if committed && first == s.Hash || !committed && kept {
+		return store.Duplicate
+	}
+	if !kept {
+		d.aside = append(d.aside, asideRow{id: id, sealed: s, kind: kindConflict})
+	}
+	return store.Conflict
+}
+
+// quarantine keeps bytes aside that nobody can accept.
+func (d *draft) quarantine(id usage.ID, s *usage.Sealed, reason string) {
+	if !d.has(id) {
+		d.take(id)
+	}
+	d.aside = append(d.aside, asideRow{id: id, sealed: s, kind: kindQuarantine, reason: reason})
+}
+
+func (d *draft) commit(s *usage.Sealed) {
+	b := &s.Batch
+	node := d.nodes.id(nodeOf(b.Node))
+	stream := d.streams.id(stream{b.Agent, b.Epoch, b.Evidence})
+	d.batches = append(d.batches, batchRow{stream, node, s})
+	d.events += len(b.Events)
+	units := make(map[string]int32, len(b.GPUs))
+	gpus := make(map[string]*usage.GPU, len(b.GPUs))
+	for i := range b.GPUs {
+		gpus[b.GPUs[i].UUID] = &b.GPUs[i]
+	}
+	for i := range b.Records {
+		r := &b.Records[i]
+		id, ok := units[r.GPU]
+		if !ok {
+			id = d.units.id(unit{node, r.GPU, gpus[r.GPU].Model})
+			units[r.GPU] = id
+		}
+		d.records = append(d.records, recordRow{id, stream, d.holders.id(r.Holder), d.reasons.id(r.Reason), b.Seq, r})
+	}
+	d.extend(d.records[len(d.records)-len(b.Records):])
+	d.notice(b, units, gpus)
+}
+
+// extend adds the records of one batch to their courses. Time that the stream
+// recorded before is doubted.
+func (d *draft) extend(rows []recordRow) {
+	for _, r := range rows {
+		x := span{r.record.StartMs, r.record.EndMs}
+		if d.recorded(r, x) {
+			d.doubt(r.record.GPU, x)
+		}
+	}
+	for _, r := range rows {
+		c := course{r.unit, r.stream}
+		d.courses[c] = d.own(c).add(span{r.record.StartMs, r.record.EndMs})
+	}
+}
+
+// recorded reports whether a stream may have recorded a GPU in x already,
+// under any unit.
+func (d *draft) recorded(r recordRow, x span) bool {
+	for _, known := range [][]course{d.state.byGPU[r.record.GPU], d.byGPU[r.record.GPU]} {
+		for _, c := range known {
+			if c.stream == r.stream && d.spansOf(c).overlap(x) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (d *draft) doubt(gpu string, x span) {
+	if n := len(d.doubts); n > 0 && d.doubts[n-1].gpu == gpu && d.doubts[n-1].fromMs <= x.fromMs && x.fromMs <= d.doubts[n-1].toMs {
+		d.doubts[n-1].toMs = max(d.doubts[n-1].toMs, x.toMs)
+		return
+	}
+	d.doubts = append(d.doubts, doubtRow{gpu, x})
+}
+
+func (d *draft) spansOf(c course) spans {
+	if s, ok := d.courses[c]; ok {
+		return s
+	}
+	return d.state.courses[c]
+}
+
+// own returns spans of a course that may be changed.
+func (d *draft) own(c course) spans {
+	if s, ok := d.courses[c]; ok {
+		return s
+	}
+	s, ok := d.state.courses[c]
+	if !ok {
+		gpu := d.units.at(c.unit).gpu
+		d.byGPU[gpu] = append(d.byGPU[gpu], c)
+	}
+	return slices.Clone(s)
+}
+
+// notice writes down what has changed of the batch's units.
+func (d *draft) notice(b *usage.Batch, units map[string]int32, gpus map[string]*usage.GPU) {
+	seen := make(map[string]int64, len(units))
+	for i := range b.Records {
+		r := &b.Records[i]
+		seen[r.GPU] = max(seen[r.GPU], r.EndMs)
+	}
+	for gpu, unit := range units {
+		g := gpus[gpu]
+		t := traits{g.Name, g.Serial, g.PCI, g.Index, g.MemoryBytes, b.Node.Driver, b.Node.Agent}
+		known, ok := d.traits[unit]
+		if !ok {
+			known, ok = d.state.traits[unit]
+		}
+		if !ok || known != t {
+			d.traits[unit] = t
+			d.inventory = append(d.inventory, inventoryRow{unit, seen[gpu], t})
+		}
+	}
+}
+
+// keep makes the draft part of the state, after its transaction is durable.
+func (d *draft) keep() {
+	s := d.state
+	d.nodes.keep()
+	d.units.keep()
+	d.streams.keep()
+	d.holders.keep()
+	d.reasons.keep()
+	for f, seqs := range d.seqs {
+		s.seqs[f] = seqs
+	}
+	for c, spans := range d.courses {
+		if _, ok := s.courses[c]; ok {
+			s.courses[c] = spans
+			continue
+		}
+		s.addCourse(c, spans)
+	}
+	for unit, t := range d.traits {
+		s.traits[unit] = t
+	}
+	for _, x := range d.doubts {
+		s.doubts[x.gpu] = union(append(slices.Clone(s.doubts[x.gpu]), x.span))
+	}
+	for i := range d.aside {
+		s.keepAside(&d.aside[i])
+	}
+	for i := range d.batches {
+		s.keepGoodbyes(d.batches[i].node, d.batches[i].sealed.Batch.Events)
+	}
+	s.counts.Batches += int64(len(d.batches))
+	s.counts.Records += int64(len(d.records))
+}
+
+func (s *state) keepAside(r *asideRow) {
+	s.aside[r.id] = append(s.aside[r.id], r.sealed.Hash)
+	if r.kind == kindConflict {
+		s.counts.Conflicts++
+	} else {
+		s.counts.Quarantined++
+	}
+}
+
+func (s *state) keepGoodbyes(node int32, events []usage.Event) {
+	for _, e := range events {
+		if e.Kind == usage.EventGoodbye {
+			s.goodbyes[node] = append(s.goodbyes[node], goodbye{e.GPU, e.AtMs})
+		}
+	}
+}

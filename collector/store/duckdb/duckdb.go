@@ -1,0 +1,203 @@
+// Package duckdb keeps batches in one DuckDB file in a data folder: the store
+// of a collector on one machine.
+//
+// One process holds a folder at a time. What Append has returned is durable:
+// all batches of a call are one DuckDB transaction, and COMMIT returns after
+// DuckDB has written them to its log (gpumeter.duckdb.wal) and called fsync on
+// it. docs/storage.md describes the tables.
+package duckdb
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/gpumeter/gpumeter/collector/store"
+)
+
+// Options are how a store is opened. The zero Options are good.
+type Options struct {
+	// MemoryLimit is how much DuckDB may use, in bytes; 512 MB if 0. What goes
+	// beyond is spilled to the data folder. The state that a DB keeps of its
+	// own comes on top: about a kilobyte for each GPU.
+	MemoryLimit int64
+	Threads     int          // of DuckDB; GOMAXPROCS if 0
+	Log         *slog.Logger // discarded if nil
+	// ReadOnly opens a store that is there, for reading. Several processes may
+	// do so at once, but not beside one that writes.
+	ReadOnly bool
+	Now      func() time.Time // says when batches were received; time.Now if nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.MemoryLimit == 0 {
+		o.MemoryLimit = 512 << 20
+	}
+	if o.Threads == 0 {
+		o.Threads = runtime.GOMAXPROCS(0)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+// DB is a store.Store in a data folder. Its methods may be called
+// concurrently; Append and Quarantine take turns.
+type DB struct {
+	options Options
+	folder  *folder
+	sql     *sql.DB
+	id      string
+
+	// writing is held for a whole transaction. Its holder may read the state
+	// without mu: nobody else changes it.
+	writing sync.Mutex
+	// stale says that a COMMIT failed, so that state may not be what the
+	// tables hold; guarded by writing.
+	stale bool
+
+	// mu is held for writing while a transaction becomes visible in the tables
+	// and in the state, so that under it both say the same.
+	mu    sync.RWMutex
+	state *state
+}
+
+var _ store.Store = (*DB)(nil)
+
+// Open opens the store in a data folder and makes both if they are not there.
+// It is an error if another process holds the folder, if what it finds is
+// damaged, or was written by a newer version.
+func Open(ctx context.Context, dir string, o Options) (*DB, error) {
+	o = o.withDefaults()
+	f, err := hold(dir, o.ReadOnly)
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	db, err := open(ctx, f, o)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open store in %s: %w", dir, err), f.release())
+	}
+	return db, nil
+}
+
+func open(ctx context.Context, f *folder, o Options) (*DB, error) {
+	began := o.Now()
+	if !o.ReadOnly {
+		if err := f.prepare(ctx, o); err != nil {
+			return nil, err
+		}
+	}
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	db, err := engine(ctx, f.path(databaseName), f.path(spillName), o)
+	if err != nil {
+		return nil, fmt.Errorf("%w (the file is damaged, or not a DuckDB database; it was left as it is)", err)
+	}
+	d := &DB{options: o, folder: f, sql: db}
+	if err := d.start(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	o.Log.Info("store opened", "dir", f.dir, "store_id", d.id, "records", d.state.counts.Records,
+		"units", len(d.state.units.list), "seconds", o.Now().Sub(began).Seconds())
+	return d, nil
+}
+
+// start brings the tables up to date and reads the state.
+func (d *DB) start(ctx context.Context) error {
+	conn, err := d.sql.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if d.id, err = upgrade(ctx, conn, d.options.ReadOnly); err != nil {
+		return err
+	}
+	d.state, err = load(ctx, conn)
+	return err
+}
+
+// prepare clears away what a killed process left, and makes a new database if
+// the folder has none.
+func (f *folder) prepare(ctx context.Context, o Options) error {
+	if err := os.RemoveAll(f.path(spillName)); err != nil {
+		return err
+	}
+	_, err := os.Stat(f.path(databaseName))
+	if !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return f.create(ctx, o)
+}
+
+// check refuses what DuckDB would take for a new database.
+func (f *folder) check() error {
+	info, err := os.Stat(f.path(databaseName))
+	if err != nil {
+		return err
+	}
+	if info.Size() == 0 {
+		return fmt.Errorf("%s is empty: it is damaged", info.Name())
+	}
+	return nil
+}
+
+// create makes a database under another name and renames it when it is whole
+// and durable, so that a database that is there is never half made.
+func (f *folder) create(ctx context.Context, o Options) error {
+	if _, err := os.Stat(f.path(databaseName + ".wal")); err == nil {
+		return fmt.Errorf("there is %s.wal, but no %s: part of the store is missing", databaseName, databaseName)
+	}
+	unfinished := f.path(databaseName + ".new")
+	for _, name := range []string{unfinished, unfinished + ".wal"} {
+		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	db, err := engine(ctx, unfinished, f.path(spillName), o)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(found(ctx, db, o.Now()), db.Close()); err != nil {
+		return fmt.Errorf("create database: %w", err)
+	}
+	if err := os.Rename(unfinished, f.path(databaseName)); err != nil {
+		return err
+	}
+	return f.sync()
+}
+
+// mint returns a new store id.
+func mint() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails, says its documentation
+	return hex.EncodeToString(id[:])
+}
+
+// ID returns the store's id: 32 hex digits.
+func (d *DB) ID() string { return d.id }
+
+// Close moves the log into the database file and lets go of the folder.
+func (d *DB) Close() error {
+	var err error
+	if !d.options.ReadOnly {
+		_, err = d.sql.ExecContext(context.Background(), "CHECKPOINT store")
+	}
+	err = errors.Join(err, d.sql.Close(), d.folder.release())
+	if err != nil {
+		return fmt.Errorf("close store in %s: %w", d.folder.dir, err)
+	}
+	return nil
+}

@@ -1,0 +1,103 @@
+package duckdb
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+
+	duck "github.com/duckdb/duckdb-go/v2"
+)
+
+// engine opens a database file and sees that DuckDB touches nothing else: no
+// extension, no other file, no setting that a statement changes later. Every
+// connection starts in the file's catalog, "store".
+func engine(ctx context.Context, path, spill string, o Options) (*sql.DB, error) {
+	attach := "ATTACH " + quote(path) + " AS store (TYPE duckdb)"
+	if o.ReadOnly {
+		attach = "ATTACH " + quote(path) + " AS store (TYPE duckdb, READ_ONLY)"
+	}
+	first := true
+	connector, err := duck.NewConnector("?"+settings(o).Encode(), func(conn driver.ExecerContext) error {
+		statements := []string{"USE store"}
+		if first {
+			first = false
+			statements = []string{
+				"SET temp_directory = " + quote(spill), attach,
+				"SET enable_external_access = false", "SET lock_configuration = true", "USE store",
+			}
+		}
+		for _, s := range statements {
+			if _, err := conn.ExecContext(ctx, s, nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("start DuckDB: %w", err)
+	}
+	db := sql.OpenDB(connector)
+	if err := db.PingContext(ctx); err != nil { // connects, once
+		db.Close()
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return db, nil
+}
+
+func settings(o Options) url.Values {
+	v := url.Values{}
+	v.Set("memory_limit", strconv.FormatInt(o.MemoryLimit, 10)+"B")
+	v.Set("threads", strconv.Itoa(o.Threads))
+	v.Set("autoinstall_known_extensions", "false")
+	v.Set("autoload_known_extensions", "false")
+	return v
+}
+
+// quote makes an SQL literal of a string.
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+// exec runs statements one after the other.
+func exec(ctx context.Context, conn *sql.Conn, statements ...string) error {
+	for _, s := range statements {
+		if _, err := conn.ExecContext(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// end ends a transaction, whether or not ctx still lasts. A connection that
+// cannot is thrown away.
+func end(ctx context.Context, conn *sql.Conn, statement string) error {
+	err := exec(context.WithoutCancel(ctx), conn, statement)
+	if err != nil {
+		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+	}
+	return err
+}
+
+// fillTable adds rows to a table through DuckDB's appender, within the
+// connection's transaction. next is called until it returns false.
+func fillTable(ctx context.Context, conn *sql.Conn, catalog, table string, next func() ([]driver.Value, bool)) error {
+	err := conn.Raw(func(c any) error {
+		a, err := duck.NewAppender(c.(driver.Conn), catalog, "main", table)
+		if err != nil {
+			return err
+		}
+		for row, ok := next(); ok; row, ok = next() {
+			if err := a.AppendRow(row...); err != nil {
+				a.Close()
+				return err
+			}
+		}
+		return a.CloseWithCancel(ctx)
+	})
+	if err != nil {
+		return fmt.Errorf("write table %s: %w", table, err)
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package duckdb
+
+import (
+	"database/sql/driver"
+	"strings"
+
+	"github.com/gpumeter/gpumeter/usage"
+)
+
+// table is what a draft adds to one table: the values of its columns, in
+// their order. A row is valid until the next one is asked for.
+type table struct {
+	name string
+	rows int
+	row  func(i int) []driver.Value
+}
+
+func (d *draft) tables(nowMs int64) []table {
+	return []table{
+		dictTable("nodes", &d.nodes, func(id int32, n usage.Node) []driver.Value {
+			c := n.Cloud
+			return []driver.Value{id, n.Name, n.MachineID, c.Provider, c.Account, c.Region, c.Zone,
+				c.InstanceType, c.InstanceID, c.Reservation, c.Cluster, c.Rack}
+		}),
+		dictTable("units", &d.units, func(id int32, u unit) []driver.Value {
+			return []driver.Value{id, u.node, u.gpu, u.model}
+		}),
+		dictTable("streams", &d.streams, func(id int32, s stream) []driver.Value {
+			return []driver.Value{id, s.agent, s.epoch, string(s.evidence)}
+		}),
+		dictTable("holders", &d.holders, func(id int32, h usage.Holder) []driver.Value {
+			return []driver.Value{id, string(h.Basis), h.Kind, h.Group, h.Name, h.Part}
+		}),
+		dictTable("reasons", &d.reasons, func(id int32, reason string) []driver.Value {
+			return []driver.Value{id, reason}
+		}),
+		d.inventoryTable(), d.batchTable(nowMs), d.recordTable(), d.doubtTable(), d.eventTable(), d.asideTable(nowMs),
+	}
+}
+
+func dictTable[T comparable](name string, d *draftDict[T], row func(int32, T) []driver.Value) table {
+	return table{name, len(d.fresh.list), func(i int) []driver.Value {
+		return row(int32(len(d.base.list)+i+1), d.fresh.list[i])
+	}}
+}
+
+func (d *draft) inventoryTable() table {
+	return table{"inventory", len(d.inventory), func(i int) []driver.Value {
+		r := &d.inventory[i]
+		t := &r.traits
+		return []driver.Value{r.unit, r.seenMs, t.name, int64(t.index), t.serial, t.pci, t.memoryBytes, t.driver, t.agent}
+	}}
+}
+
+func (d *draft) batchTable(nowMs int64) table {
+	return table{"batches", len(d.batches), func(i int) []driver.Value {
+		r := &d.batches[i]
+		b := &r.sealed.Batch
+		return []driver.Value{r.stream, b.Seq, r.sealed.Hash[:], prevHash(b), r.node, nowMs,
+			b.IntervalMs, b.ClockOffsetMs, int32(len(b.Records)), int32(len(b.Events))}
+	}}
+}
+
+// recordTable fills one slice again and again: there are many records.
+func (d *draft) recordTable() table {
+	row := make([]driver.Value, 16)
+	return table{"records", len(d.records), func(i int) []driver.Value {
+		r := &d.records[i]
+		u := r.record
+		row[0], row[1], row[2], row[3], row[4] = r.unit, r.stream, r.seq, r.holder, r.reason
+		row[5], row[6] = u.StartMs, u.EndMs
+		row[7], row[8], row[9], row[10], row[11] = u.UnhealthyMs, u.UnallocatedMs, u.IdleMs, u.UnmeasuredMs, u.BusyMs
+		row[12], row[13], row[14], row[15] = u.SMActiveMs, u.SMKnownMs, u.EnergyMJ, u.EnergyKnownMs
+		return row
+	}}
+}
+
+func (d *draft) doubtTable() table {
+	return table{"doubts", len(d.doubts), func(i int) []driver.Value {
+		r := &d.doubts[i]
+		return []driver.Value{r.gpu, r.fromMs, r.toMs}
+	}}
+}
+
+func (d *draft) eventTable() table {
+	batch, next := 0, 0 // the event that comes next
+	return table{"events", d.events, func(int) []driver.Value {
+		for next == len(d.batches[batch].sealed.Batch.Events) {
+			batch, next = batch+1, 0
+		}
+		r := &d.batches[batch]
+		e := &r.sealed.Batch.Events[next]
+		next++
+		return []driver.Value{r.stream, r.sealed.Batch.Seq, r.node, e.AtMs, string(e.Kind), e.GPU, e.Value, e.Detail}
+	}}
+}
+
+func (d *draft) asideTable(nowMs int64) table {
+	return table{"aside", len(d.aside), func(i int) []driver.Value {
+		r := &d.aside[i]
+		body := append([]byte{}, r.sealed.Body...) // nil would be NULL
+		return []driver.Value{r.id.Agent, r.id.Epoch, r.id.Seq, r.sealed.Hash[:], r.kind, strings.ToValidUTF8(r.reason, "\ufffd"), nowMs, body}
+	}}
+}

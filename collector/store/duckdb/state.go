@@ -1,0 +1,94 @@
+package duckdb
+
+import (
+	"cmp"
+
+	"github.com/gpumeter/gpumeter/collector/store"
+	"github.com/gpumeter/gpumeter/usage"
+)
+
+// unit is a GPU in a node; node numbers state.nodes.
+type unit struct {
+	node       int32
+	gpu, model string
+}
+
+// stream is one source of records. Streams are ordered by who owns a GPU's
+// time when several claim it.
+type stream struct {
+	agent, epoch string
+	evidence     usage.Evidence
+}
+
+// compare is negative if s owns what both claim.
+func (s stream) compare(o stream) int {
+	if s.evidence != o.evidence {
+		if s.evidence == usage.EvidenceAgent {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(s.agent, o.agent), cmp.Compare(s.epoch, o.epoch))
+}
+
+// feed is what sequence numbers count in.
+type feed struct{ agent, epoch string }
+
+// course is all that one stream recorded of one unit.
+type course struct{ unit, stream int32 }
+
+// goodbye is a goodbye event of a GPU, or of its node if gpu is empty.
+type goodbye struct {
+	gpu  string
+	atMs int64
+}
+
+// traits is what may change of a unit while it stays the same unit.
+type traits struct {
+	name, serial, pci string
+	index             int
+	memoryBytes       uint64
+	driver, agent     string // versions
+}
+
+// state is what the tables say, in the form in which batches are judged and
+// presence is told without reading them: its size follows the number of units,
+// streams, holders and gaps, not that of records. Slices and maps in it are
+// replaced or grown by draft.keep and not changed otherwise.
+type state struct {
+	nodes   dict[usage.Node] // versions are empty
+	units   dict[unit]
+	streams dict[stream]
+	holders dict[usage.Holder]
+	reasons dict[string]
+
+	seqs     map[feed]usage.Ranges
+	aside    map[usage.ID][]usage.Hash
+	courses  map[course]spans
+	byGPU    map[string][]course
+	doubts   map[string][]span // by GPU
+	traits   map[int32]traits  // by unit
+	goodbyes map[int32][]goodbye
+	counts   store.Counts // Units is not kept here
+}
+
+func newState() *state {
+	return &state{
+		seqs: map[feed]usage.Ranges{}, aside: map[usage.ID][]usage.Hash{},
+		courses: map[course]spans{}, byGPU: map[string][]course{}, doubts: map[string][]span{},
+		traits: map[int32]traits{}, goodbyes: map[int32][]goodbye{},
+	}
+}
+
+// addCourse makes a course known that was not known before.
+func (s *state) addCourse(c course, spans spans) {
+	s.courses[c] = spans
+	gpu := s.units.list[c.unit-1].gpu
+	s.byGPU[gpu] = append(s.byGPU[gpu], c)
+}
+
+// nodeOf returns a node without what may change: the versions.
+func nodeOf(n usage.Node) usage.Node {
+	n.Driver, n.Agent = "", ""
+	return n
+}

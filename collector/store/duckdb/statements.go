@@ -1,0 +1,34 @@
+package duckdb
+
+import "embed"
+
+// migrations are run in order, each once; the number of the last is the
+// schema's. A file that was released is never edited.
+var migrations = []string{read("0001_schema")}
+
+//go:embed sql/*.sql
+var files embed.FS
+
+var (
+	sqlLoadCourses   = read("load_courses")
+	sqlLoadSeqs      = read("load_seqs")
+	sqlLoadHoles     = read("load_holes")
+	sqlLoadNodes     = read("load_nodes")
+	sqlLoadInventory = read("load_inventory")
+	sqlFirstHashes   = read("first_hashes")
+	sqlEvents        = read("events")
+	sqlAsk           = read("ask")
+	sqlCountedAll    = read("counted_all")
+	sqlCountedOwned  = read("counted_owned")
+	sqlSums          = read("sums")
+	sqlStraddles     = read("straddles")
+	sqlOverlaps      = read("overlaps")
+	sqlClaims        = read("claims")
+)
+
+// read returns a statement by its file's name. The files are part of the
+// program: one that is missing is an empty statement, which no test survives.
+func read(name string) string {
+	text, _ := files.ReadFile("sql/" + name + ".sql")
+	return string(text)
+}
