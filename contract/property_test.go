@@ -16,7 +16,7 @@ import (
 
 var seed = flag.Uint64("seed", 0, "seed of the random fleets; 0 draws one")
 
-const fleets = 600
+const fleets = 500
 
 // forFleets calls f for many random fleets and prints the seed of one that
 // fails.

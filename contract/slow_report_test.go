@@ -138,6 +138,9 @@ func (l *ledger) accounts(records []contract.Straddle) map[label]*account {
 
 // slowDivide cuts sums over parts with fractions of arbitrary size.
 func slowDivide(s usage.Sums, lengths []int64) []usage.Sums {
+	if len(lengths) == 1 {
+		return []usage.Sums{s}
+	}
 	span := int64(0)
 	for _, n := range lengths {
 		span += n
