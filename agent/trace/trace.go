@@ -219,6 +219,21 @@ func (t *Trace) sort() {
 // Hold is how long one sample may stand for.
 func (t *Trace) Hold() time.Duration { return metric.MaxHold * t.Interval }
 
+// Extent returns when the first sample begins and the last ends to stand.
+func (t *Trace) Extent() (from, to time.Time) {
+	for g := range t.Samples {
+		for _, s := range t.Spans(g) {
+			if from.IsZero() || s.At.Before(from) {
+				from = s.At
+			}
+			if s.Until.After(to) {
+				to = s.Until
+			}
+		}
+	}
+	return from, to
+}
+
 // Span is the time for which one sample stands.
 type Span struct {
 	Sample

@@ -1,0 +1,241 @@
+// Package agent is the per-node program as a library: it looks at the node's
+// GPUs through a worker process, meters what it sees, and keeps what it metered
+// until a collector has it.
+//
+// Nothing that the driver does can stop it: a GPU or a whole driver that does
+// not answer is on record as unobserved, with the reason.
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/gpumeter/gpumeter/agent/holder"
+	"github.com/gpumeter/gpumeter/agent/meter"
+	"github.com/gpumeter/gpumeter/agent/push"
+	"github.com/gpumeter/gpumeter/agent/spool"
+	"github.com/gpumeter/gpumeter/metric"
+	"github.com/gpumeter/gpumeter/usage"
+)
+
+// Reader looks at the GPUs. *nvml.Reader is one.
+type Reader interface {
+	// Run supervises the worker process until ctx ends.
+	Run(ctx context.Context) error
+	// Frame composes the newest look at the node. It never waits for the driver.
+	Frame() metric.Frame
+	// Pause lets go of the driver and returns when no handle is open.
+	Pause(ctx context.Context) error
+	// Resume takes the driver up again.
+	Resume()
+}
+
+// Config is what an agent needs to know.
+type Config struct {
+	Node usage.Node
+	// BootID identifies this boot of the node.
+	BootID string
+	// Interval is the time between looks, Window the length of a window.
+	Interval, Window time.Duration
+	// NewReader makes the reader, given the GPUs that the node had before.
+	NewReader func(known []metric.GPU) Reader
+	Spool     *spool.Spool
+	// Push sends the spool to a collector; nil keeps everything on the node.
+	Push *push.Pusher
+	// PauseFile pauses the agent for as long as it exists; empty for none.
+	PauseFile string
+	Log       *slog.Logger
+	Now       func() time.Time
+}
+
+// Agent is one node's agent. Its methods may be called concurrently.
+type Agent struct {
+	cfg     Config
+	reader  Reader
+	meter   *meter.Meter // of the loop only
+	holders *holder.Process
+	pause   pause
+
+	mu       sync.Mutex // guards what follows
+	snapshot Snapshot
+	stats    Stats
+}
+
+// Snapshot is the newest frame and what belongs to it, for exporters.
+type Snapshot struct {
+	Frame   metric.Frame
+	Node    usage.Node
+	Totals  map[string][]metric.Reading // by UUID
+	Holders map[string][]usage.Holder   // by UUID
+}
+
+// Stats is the agent's own health.
+type Stats struct {
+	Frames  uint64
+	Records uint64
+	Paused  bool
+}
+
+// stateKey names the meter's state in the spool.
+const stateKey = "meter"
+
+// New returns an agent that goes on where its spool left off.
+func New(cfg Config) (*Agent, error) {
+	var s meter.State
+	raw, err := cfg.Spool.State(stateKey)
+	if err != nil {
+		return nil, fmt.Errorf("read the meter's state: %w", err)
+	}
+	if raw != nil {
+		if err := json.Unmarshal(raw, &s); err != nil {
+			// The inventory is lost, no record is: go on without.
+			cfg.Log.Warn("meter state is damaged and left out", "err", err)
+			s = meter.State{}
+		}
+	}
+	a := &Agent{cfg: cfg, holders: &holder.Process{}}
+	a.meter = meter.New(meter.Config{
+		Window:   cfg.Window,
+		Interval: cfg.Interval,
+		Grace:    2 * cfg.Interval,
+		Holders:  a.holders.Holders,
+		Basis:    usage.BasisProcess,
+		BootID:   cfg.BootID,
+	}, s)
+	var known []metric.GPU
+	for _, g := range s.GPUs {
+		known = append(known, g.GPU)
+	}
+	a.reader = cfg.NewReader(known)
+	return a, nil
+}
+
+// Run meters until ctx ends, then closes the open window and returns. What is
+// not sent by then stays in the spool.
+func (a *Agent) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.reader.Run(ctx) })
+	if a.cfg.Push != nil {
+		g.Go(func() error { return a.cfg.Push.Run(ctx, a.cfg.Spool) })
+	}
+	g.Go(func() error { return a.loop(ctx) })
+	return g.Wait()
+}
+
+// loop looks once per interval.
+func (a *Agent) loop(ctx context.Context) error {
+	tick := time.NewTicker(a.cfg.Interval)
+	defer tick.Stop()
+	if err := a.step(ctx); err != nil {
+		return err
+	}
+	a.meter.Event(usage.EventAgentStart, a.cfg.Node.Agent)
+	for {
+		select {
+		case <-ctx.Done():
+			a.meter.Event(usage.EventAgentStop, "")
+			return a.keep(a.meter.Flush())
+		case <-tick.C:
+			if err := a.step(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// step takes one frame.
+func (a *Agent) step(ctx context.Context) error {
+	a.followPause(ctx)
+	f := a.reader.Frame()
+	closed := a.meter.Observe(f)
+	a.publish(f)
+	if len(closed) == 0 {
+		return nil
+	}
+	return a.keep(closed)
+}
+
+// publish makes the frame visible to exporters.
+func (a *Agent) publish(f metric.Frame) {
+	s := Snapshot{
+		Frame: f, Node: a.cfg.Node,
+		Totals:  make(map[string][]metric.Reading, len(f.Looks)),
+		Holders: make(map[string][]usage.Holder, len(f.Looks)),
+	}
+	s.Node.Driver = f.Driver.Version
+	for i := range f.Looks {
+		l := &f.Looks[i]
+		s.Totals[l.GPU.UUID] = a.meter.Totals(l.GPU.UUID)
+		if hs, known := a.holders.Holders(*l); known && l.Condition == metric.Good {
+			s.Holders[l.GPU.UUID] = hs
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.snapshot = s
+	a.stats.Frames++
+}
+
+// keep puts closed windows into the spool, oldest first.
+func (a *Agent) keep(closed []meter.Closed) error {
+	state, err := json.Marshal(a.meter.State())
+	if err != nil {
+		return fmt.Errorf("encode the meter's state: %w", err)
+	}
+	for _, c := range closed {
+		b := a.batch(c)
+		if _, err := a.cfg.Spool.Append(b, map[string][]byte{stateKey: state}); err != nil {
+			return err
+		}
+		a.mu.Lock()
+		a.stats.Records += uint64(len(b.Records))
+		a.mu.Unlock()
+	}
+	if a.cfg.Push != nil {
+		a.cfg.Push.Wake()
+	}
+	return nil
+}
+
+// batch makes the batch of a closed window; the spool gives it its identity.
+func (a *Agent) batch(c meter.Closed) usage.Batch {
+	b := usage.Batch{
+		Evidence:      usage.EvidenceAgent,
+		IntervalMs:    a.cfg.Interval.Milliseconds(),
+		ClockOffsetMs: c.ClockOffsetMs,
+		Node:          a.cfg.Node,
+		Records:       c.Records,
+		Events:        c.Events,
+	}
+	a.mu.Lock()
+	b.Node.Driver = a.snapshot.Node.Driver
+	a.mu.Unlock()
+	for _, g := range c.GPUs {
+		b.GPUs = append(b.GPUs, usage.GPU{
+			UUID: g.UUID, Model: metric.Model(g.Name), Name: g.Name, Index: g.Index,
+			Serial: g.Serial, PCI: g.PCI, MemoryBytes: g.MemoryBytes,
+		})
+	}
+	return b
+}
+
+// Snapshot returns the newest frame and what belongs to it. The caller must
+// not change it.
+func (a *Agent) Snapshot() Snapshot {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.snapshot
+}
+
+// Stats returns the agent's own health.
+func (a *Agent) Stats() Stats {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.stats
+}

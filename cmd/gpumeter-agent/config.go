@@ -1,0 +1,107 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/gpumeter/gpumeter/usage"
+)
+
+// config is every setting of `gpumeter-agent run`. Each is a flag; a file
+// fills those that are not given.
+type config struct {
+	State     string        `yaml:"state"`
+	Lock      string        `yaml:"lock"`
+	Listen    []string      `yaml:"listen"`
+	WebConfig string        `yaml:"web_config"`
+	Collector string        `yaml:"collector"`
+	TokenFile string        `yaml:"token_file"`
+	CAFile    string        `yaml:"ca_file"`
+	NVML      string        `yaml:"nvml"`
+	Interval  time.Duration `yaml:"interval"`
+	Window    time.Duration `yaml:"window"`
+	SpoolMiB  int64         `yaml:"spool_mib"`
+	PauseFile string        `yaml:"pause_file"`
+	Node      string        `yaml:"node"`
+	LogLevel  string        `yaml:"log_level"`
+	Cloud     usage.Cloud   `yaml:"cloud"`
+}
+
+// Defaults. The port is free of other well-known exporters.
+const (
+	defaultState  = "/var/lib/gpumeter"
+	defaultListen = "127.0.0.1:9409"
+)
+
+func (c *config) flags(fs *pflag.FlagSet) {
+	fs.StringVar(&c.State, "state", defaultState, "folder for the spool and the control socket")
+	fs.StringVar(&c.Lock, "lock", "", "file that holds the node for one agent (default below /run, else in the state folder)")
+	fs.StringSliceVar(&c.Listen, "listen", []string{defaultListen}, "address for /metrics; addresses other than loopback need --web-config")
+	fs.StringVar(&c.WebConfig, "web-config", "", "exporter-toolkit web configuration file: TLS and authentication for /metrics")
+	fs.StringVar(&c.Collector, "collector", "", "URL of the collector; without it records stay in the spool")
+	fs.StringVar(&c.TokenFile, "token-file", "", "file with the bearer token for the collector")
+	fs.StringVar(&c.CAFile, "ca-file", "", "file with the certificate authority of the collector")
+	fs.StringVar(&c.NVML, "nvml", "", "absolute path of libnvidia-ml.so.1 (default: where the driver puts it)")
+	fs.DurationVar(&c.Interval, "interval", time.Second, "time between two looks at a GPU, 100ms to 10s")
+	fs.DurationVar(&c.Window, "window", time.Minute, "length of a window, 10s to 5m, a divisor of one hour")
+	fs.Int64Var(&c.SpoolMiB, "spool-mib", 256, "largest size of the spool in MiB")
+	fs.StringVar(&c.PauseFile, "pause-file", "", "the agent lets go of the driver while this file exists")
+	fs.StringVar(&c.Node, "node", "", "name of this node (default: its host name)")
+	fs.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
+	fs.StringVar(&c.Cloud.Provider, "cloud-provider", "", "cloud that the node is rented from: aws, azure, google, oracle, coreweave, …")
+	fs.StringVar(&c.Cloud.Account, "cloud-account", "", "account, subscription, project or tenancy")
+	fs.StringVar(&c.Cloud.Region, "cloud-region", "", "region")
+	fs.StringVar(&c.Cloud.Zone, "cloud-zone", "", "zone")
+	fs.StringVar(&c.Cloud.InstanceType, "cloud-instance-type", "", "instance type")
+	fs.StringVar(&c.Cloud.InstanceID, "cloud-instance-id", "", "instance id")
+	fs.StringVar(&c.Cloud.Reservation, "cloud-reservation", "", "reservation id")
+	fs.StringVar(&c.Cloud.Cluster, "cloud-cluster", "", "cluster")
+	fs.StringVar(&c.Cloud.Rack, "cloud-rack", "", "rack or NVLink domain")
+}
+
+// load fills c from a file, except for what flags have set.
+func (c *config) load(name string, fs *pflag.FlagSet) error {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	dec.KnownFields(true)
+	given := map[string]string{}
+	fs.Visit(func(f *pflag.Flag) { given[f.Name] = f.Value.String() })
+	listen := append([]string(nil), c.Listen...)
+	if err := dec.Decode(c); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	for flag, value := range given {
+		if flag == "listen" {
+			c.Listen = listen
+			continue
+		}
+		if err := fs.Set(flag, value); err != nil {
+			return usageError{err}
+		}
+	}
+	return nil
+}
+
+func (c *config) validate() error {
+	switch {
+	case c.Interval < 100*time.Millisecond || c.Interval > 10*time.Second:
+		return usageError{fmt.Errorf("interval %s is not between 100ms and 10s", c.Interval)}
+	case c.Window < 10*time.Second || c.Window > 5*time.Minute || time.Hour%c.Window != 0:
+		return usageError{fmt.Errorf("window %s is not between 10s and 5m, or does not divide an hour", c.Window)}
+	case c.SpoolMiB < 1:
+		return usageError{fmt.Errorf("spool size of %d MiB is less than 1 MiB", c.SpoolMiB)}
+	case c.State == "":
+		return usageError{errors.New("state folder is empty")}
+	}
+	return nil
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gpumeter/gpumeter/agent"
+)
+
+// callTimeout bounds a request to the agent; letting go of the driver takes
+// two seconds at most.
+const callTimeout = 10 * time.Second
+
+func newPause() *cobra.Command {
+	var state string
+	var d time.Duration
+	cmd := &cobra.Command{
+		Use:   "pause",
+		Short: "Let go of the driver, so that it can be upgraded or a GPU reset",
+		Long: `pause makes the agent on this node close every handle on /dev/nvidia* and
+returns when none is open. Time during a pause counts as unobserved, with the
+reason "paused". The agent resumes by itself when the time is over.`,
+		Example: "  gpumeter-agent pause --for 20m && apt-get upgrade && gpumeter-agent resume",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if d <= 0 {
+				return usageError{fmt.Errorf("a pause of %s is not positive", d)}
+			}
+			if _, err := call(cmd.Context(), state, http.MethodPost, "/pause", url.Values{"for": {d.String()}}); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "paused for %s; no handle on the driver is open\n", d)
+			return nil
+		},
+	}
+	cmd.Flags().DurationVar(&d, "for", agent.DefaultPause, "when the agent resumes by itself")
+	stateFlag(cmd, &state)
+	return cmd
+}
+
+func newResume() *cobra.Command {
+	var state string
+	cmd := &cobra.Command{
+		Use:   "resume",
+		Short: "End a pause",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := call(cmd.Context(), state, http.MethodPost, "/resume", nil)
+			return err
+		},
+	}
+	stateFlag(cmd, &state)
+	return cmd
+}
+
+func newStatus() *cobra.Command {
+	var state, output string
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Say what the agent on this node sees",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			body, err := call(cmd.Context(), state, http.MethodGet, "/status", nil)
+			if err != nil {
+				return err
+			}
+			return writeStatus(cmd.OutOrStdout(), body, output)
+		},
+	}
+	stateFlag(cmd, &state)
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	return cmd
+}
+
+func writeStatus(w io.Writer, body []byte, output string) error {
+	switch output {
+	case "json":
+		_, err := w.Write(body)
+		return err
+	case "text":
+	default:
+		return usageError{fmt.Errorf("output %q is not text or json", output)}
+	}
+	var s agent.Status
+	if err := json.Unmarshal(body, &s); err != nil {
+		return fmt.Errorf("read the agent's answer: %w", err)
+	}
+	state := "metering"
+	if s.Paused {
+		state = "paused"
+	}
+	fmt.Fprintf(w, "node %s   driver %s   %s\n", s.Node, s.Driver, state)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, g := range s.GPUs {
+		seen := "observed"
+		if !g.Observed {
+			seen = "unobserved: " + g.Reason
+		}
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\n", g.Index, g.UUID, g.Name, seen)
+	}
+	return t.Flush()
+}
+
+func stateFlag(cmd *cobra.Command, state *string) {
+	cmd.Flags().StringVar(state, "state", defaultState, "state folder of the agent")
+}
+
+func call(ctx context.Context, state, method, path string, q url.Values) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return agent.CallControl(ctx, filepath.Join(state, agent.Control), method, path, q)
+}

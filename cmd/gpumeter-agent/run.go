@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/exporter-toolkit/web"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/gpumeter/gpumeter/agent"
+	"github.com/gpumeter/gpumeter/agent/nvml"
+	"github.com/gpumeter/gpumeter/agent/push"
+	"github.com/gpumeter/gpumeter/agent/spool"
+	"github.com/gpumeter/gpumeter/metric"
+	"github.com/gpumeter/gpumeter/usage"
+)
+
+func newRun() *cobra.Command {
+	var c config
+	var file string
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Meter this node until told to stop",
+		Long: `run samples the GPUs of this node, serves /metrics and sends records to the
+collector. Every setting is a flag; a YAML file with the same keys (and a
+"cloud:" block) fills those that are not given.`,
+		Example: `  gpumeter-agent run --state /var/lib/gpumeter
+  gpumeter-agent run --config /etc/gpumeter/agent.yaml`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if file != "" {
+				if err := c.load(file, cmd.Flags()); err != nil {
+					return err
+				}
+			}
+			if err := c.validate(); err != nil {
+				return err
+			}
+			return run(cmd.Context(), c)
+		},
+	}
+	c.flags(cmd.Flags())
+	cmd.Flags().StringVar(&file, "config", "", "YAML file with settings")
+	return cmd
+}
+
+// run holds the node's lock and the spool for as long as the agent runs.
+func run(ctx context.Context, c config) error {
+	log, err := newLog(c.LogLevel)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.State, 0o700); err != nil {
+		return err
+	}
+	if c.Lock == "" {
+		c.Lock = agent.DefaultLock(c.State)
+	}
+	lock, err := agent.AcquireLock(c.Lock)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	node, err := thisNode(c)
+	if err != nil {
+		return err
+	}
+	sp, err := spool.Open(filepath.Join(c.State, "spool.db"), spool.Options{MachineID: node.MachineID, MaxBytes: c.SpoolMiB << 20, Log: log})
+	if err != nil {
+		return err
+	}
+	return errors.Join(serve(ctx, c, node, sp, log), sp.Close())
+}
+
+// serve runs the agent, its metrics and its control socket together.
+func serve(ctx context.Context, c config, node usage.Node, sp *spool.Spool, log *slog.Logger) error {
+	var pusher *push.Pusher
+	if c.Collector != "" {
+		var err error
+		pusher, err = push.New(push.Config{URL: c.Collector, TokenFile: c.TokenFile, CAFile: c.CAFile, Spread: c.Interval, Log: log})
+		if err != nil {
+			return err
+		}
+	}
+	a, err := agent.New(agent.Config{
+		Node: node, BootID: readLine("/proc/sys/kernel/random/boot_id"),
+		Interval: c.Interval, Window: c.Window,
+		NewReader: func(known []metric.GPU) agent.Reader {
+			return nvml.NewReader(nvml.Config{Library: c.NVML, Interval: c.Interval, Known: known, Log: log})
+		},
+		Spool: sp, Push: pusher, PauseFile: c.PauseFile, Log: log, Now: time.Now,
+	})
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.Run(ctx) })
+	g.Go(func() error { return serveMetrics(ctx, c, metricsHandler(a, sp, pusher), log) })
+	g.Go(func() error { return serveControl(ctx, filepath.Join(c.State, agent.Control), a.ControlHandler()) })
+	g.Go(func() error { return obeySignals(ctx, a, log) })
+	log.Info("agent runs", "node", node.Name, "agent", sp.Stats().Agent, "listen", c.Listen, "collector", c.Collector)
+	return g.Wait()
+}
+
+// serveMetrics serves /metrics; without a web configuration on loopback only.
+func serveMetrics(ctx context.Context, c config, h http.Handler, log *slog.Logger) error {
+	if c.WebConfig == "" {
+		for _, addr := range c.Listen {
+			if !loopback(addr) {
+				return fmt.Errorf("listen on %s: plain HTTP is for loopback only; another address needs --web-config", addr)
+			}
+		}
+	}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	return whileServing(ctx, srv, func() error {
+		no := false
+		return web.ListenAndServe(srv, &web.FlagConfig{WebListenAddresses: &c.Listen, WebSystemdSocket: &no, WebConfigFile: &c.WebConfig}, log)
+	})
+}
+
+func serveControl(ctx context.Context, path string, h http.Handler) error {
+	ln, err := agent.ListenControl(ctx, path)
+	if err != nil {
+		return err
+	}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	return whileServing(ctx, srv, func() error { return srv.Serve(ln) })
+}
+
+// whileServing runs a server until ctx ends.
+func whileServing(ctx context.Context, srv *http.Server, serve func() error) error {
+	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
+	defer stop()
+	if err := serve(); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// obeySignals pauses on SIGUSR1 and resumes on SIGUSR2.
+func obeySignals(ctx context.Context, a *agent.Agent, log *slog.Logger) error {
+	ch := make(chan os.Signal, 1)
+	signal.Notify(ch, syscall.SIGUSR1, syscall.SIGUSR2)
+	defer signal.Stop(ch)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case s := <-ch:
+			if s == syscall.SIGUSR2 {
+				a.Resume()
+				continue
+			}
+			if err := a.Pause(ctx, agent.DefaultPause); err != nil {
+				log.Warn("driver is not let go yet", "err", err)
+			}
+		}
+	}
+}
+
+// thisNode describes the machine that the agent runs on.
+func thisNode(c config) (usage.Node, error) {
+	name := c.Node
+	if name == "" {
+		var err error
+		if name, err = os.Hostname(); err != nil {
+			return usage.Node{}, fmt.Errorf("find the node's name (give --node): %w", err)
+		}
+	}
+	return usage.Node{Name: name, MachineID: readLine("/etc/machine-id"), Cloud: c.Cloud, Agent: version}, nil
+}
+
+// readLine returns the first line of a file; empty if it cannot be read.
+func readLine(name string) string {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return ""
+	}
+	line, _, _ := strings.Cut(string(b), "\n")
+	return strings.TrimSpace(line)
+}
+
+func newLog(level string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, usageError{fmt.Errorf("log level %q is not debug, info, warn or error", level)}
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: l})), nil
+}

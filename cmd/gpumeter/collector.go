@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/gpumeter/gpumeter/collector"
+	"github.com/gpumeter/gpumeter/collector/store/duckdb"
+)
+
+// collectorArgs is what `gpumeter collector` is asked.
+type collectorArgs struct {
+	Data, Contracts         string
+	AgentTokens, ReadTokens string
+	LogLevel                string
+	MemoryMiB               int64
+	Address                 collector.Address
+}
+
+// defaultAddress is where a collector listens.
+const defaultAddress = "127.0.0.1:9410"
+
+func newCollector() *cobra.Command {
+	var a collectorArgs
+	cmd := &cobra.Command{
+		Use:   "collector --data DIR",
+		Short: "Take batches from agents, keep them, answer with reports",
+		Long: `collector takes what agents metered, keeps it in an embedded store, and serves
+reports as a page, as JSON and as CSV. Plain HTTP is for loopback only: any
+other address needs a certificate and tokens.
+
+The contract file is read again when it changes, and on SIGHUP; one with a
+mistake leaves the contracts before it in force.`,
+		Example: `  gpumeter collector --data /var/lib/gpumeter --contracts contracts.yaml
+  gpumeter collector --data /var/lib/gpumeter --contracts contracts.yaml --listen :9410 \
+    --tls-cert cert.pem --tls-key key.pem --agent-tokens agents.token --read-tokens readers.token`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runCollector(cmd.Context(), a) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&a.Data, "data", "", "folder of the store (required)")
+	f.StringVar(&a.Contracts, "contracts", "", "contract file")
+	f.StringVar(&a.Address.Addr, "listen", defaultAddress, "address to listen on")
+	f.StringVar(&a.Address.CertFile, "tls-cert", "", "certificate, PEM")
+	f.StringVar(&a.Address.KeyFile, "tls-key", "", "key of the certificate, PEM")
+	f.StringVar(&a.AgentTokens, "agent-tokens", "", "file with the tokens that agents may use, one a line")
+	f.StringVar(&a.ReadTokens, "read-tokens", "", "file with the tokens that readers of reports may use, one a line")
+	f.Int64Var(&a.MemoryMiB, "memory-mib", 512, "memory limit of the store in MiB")
+	f.StringVar(&a.LogLevel, "log-level", "info", "debug, info, warn or error")
+	mustRequire(cmd, "data")
+	return cmd
+}
+
+func runCollector(ctx context.Context, a collectorArgs) error {
+	log, err := newLog(a.LogLevel)
+	if err != nil {
+		return err
+	}
+	tokens, err := a.tokens()
+	if err != nil {
+		return err
+	}
+	book := &collector.Book{}
+	if a.Contracts != "" {
+		if book, err = collector.OpenBook(a.Contracts, log); err != nil {
+			return err
+		}
+	}
+	st, err := duckdb.Open(ctx, a.Data, duckdb.Options{MemoryLimit: a.MemoryMiB << 20, Log: log})
+	if err != nil {
+		return err
+	}
+	ln, err := collector.Listen(ctx, a.Address, tokens)
+	if err != nil {
+		return errors.Join(err, st.Close())
+	}
+	c := collector.New(collector.Config{Store: st, Book: book, Tokens: tokens, Now: time.Now, Log: log, Version: version})
+	log.Info("collector runs", "listen", ln.Addr().String(), "data", a.Data, "store", st.ID())
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return c.Serve(ctx, ln) })
+	g.Go(func() error { return reloadOnHangup(ctx, book, log) })
+	return errors.Join(g.Wait(), st.Close())
+}
+
+func (a collectorArgs) tokens() (t collector.Tokens, err error) {
+	if a.AgentTokens != "" {
+		if t.Agents, err = collector.ReadTokens(a.AgentTokens); err != nil {
+			return t, err
+		}
+	}
+	if a.ReadTokens != "" {
+		t.Readers, err = collector.ReadTokens(a.ReadTokens)
+	}
+	return t, err
+}
+
+// reloadOnHangup reads the contract file on SIGHUP.
+func reloadOnHangup(ctx context.Context, book *collector.Book, log *slog.Logger) error {
+	ch := make(chan os.Signal, 1)
+	signal.Notify(ch, syscall.SIGHUP)
+	defer signal.Stop(ch)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ch:
+			if err := book.Reload(); err != nil {
+				log.Error("contract file is not in force", "err", err)
+			}
+		}
+	}
+}
+
+func newLog(level string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, usageError{fmt.Errorf("log level %q is not debug, info, warn or error", level)}
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: l})), nil
+}
