@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,7 +21,7 @@ type child struct {
 	cmd    *exec.Cmd
 	in     io.Closer
 	out    *os.File
-	last   tail
+	last   words
 	born   time.Duration
 	exited chan struct{} // closed when it is gone; err is then set
 	err    error
@@ -120,8 +121,8 @@ func (c *child) obituary() string {
 	if c.err != nil {
 		how = c.err.Error()
 	}
-	if words := c.last.String(); words != "" {
-		how += ": " + words
+	if last := c.last.String(); last != "" {
+		how += ": " + last
 	}
 	return how
 }
@@ -188,26 +189,46 @@ next:
 	return out
 }
 
-// tail keeps the last of what is written to it. It may be used concurrently.
-type tail struct {
-	mu sync.Mutex
-	b  []byte
+// words keeps the line of what is written to it that says most: the first of
+// a Go program's crash, or else the last. It may be used concurrently.
+type words struct {
+	mu    sync.Mutex
+	line  []byte // that is being written
+	last  string
+	crash bool
 }
 
-const maxTail = 2048
+const maxLine = 512
 
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.b = append(t.b, p[max(0, len(p)-maxTail):]...)
-	t.b = t.b[max(0, len(t.b)-maxTail):]
+func (w *words) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range p {
+		if c == '\n' {
+			w.end()
+		} else if len(w.line) < maxLine {
+			w.line = append(w.line, c)
+		}
+	}
 	return len(p), nil
 }
 
-// String returns the last line that is not empty.
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	text := strings.TrimSpace(string(t.b))
-	return text[strings.LastIndexByte(text, '\n')+1:]
+// crashWords begin what the Go runtime says first when it ends a program.
+var crashWords = []string{"fatal error: ", "panic: ", "SIG"}
+
+func (w *words) end() {
+	line := strings.TrimSpace(string(w.line))
+	w.line = w.line[:0]
+	if line == "" || w.crash {
+		return
+	}
+	w.last = line
+	w.crash = slices.ContainsFunc(crashWords, func(s string) bool { return strings.HasPrefix(line, s) })
+}
+
+func (w *words) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.end()
+	return strings.ToValidUTF8(w.last, "?")
 }

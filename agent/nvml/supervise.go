@@ -18,9 +18,9 @@ const (
 	// steady is how long a worker has to live for its end to be no sign of
 	// lasting trouble.
 	steady = 10 * time.Second
-	// checkEvery is how often a worker's memory is looked at, renewEvery how
-	// often its replacement is tried.
-	checkEvery = 10 * time.Second
+	// checkAfter is how many intervals pass between two looks at a worker's
+	// memory, renewEvery is how often its replacement is tried.
+	checkAfter = 10
 	renewEvery = time.Minute
 	// settled is how many looks at every GPU a replacement must have made:
 	// the first speaks for no time.
@@ -156,7 +156,7 @@ func (r *Reader) start(now time.Duration) {
 	}
 	r.cfg.Log.Debug("worker started", "pid", c.pid())
 	r.current = c
-	r.plan.checkAt = now + checkEvery
+	r.plan.checkAt = now + r.checkEvery()
 }
 
 // renew replaces a worker that is too large, too old, or asked for it: a new
@@ -184,6 +184,8 @@ func (r *Reader) renew(now time.Duration) {
 	}
 }
 
+func (r *Reader) checkEvery() time.Duration { return checkAfter * r.cfg.Interval }
+
 // wornOut says why the current worker should be replaced, or nothing.
 func (r *Reader) wornOut(now time.Duration) string {
 	c := r.current
@@ -198,7 +200,7 @@ func (r *Reader) wornOut(now time.Duration) string {
 	case now < r.plan.checkAt:
 		return ""
 	}
-	r.plan.checkAt = now + min(checkEvery, 10*r.cfg.Interval)
+	r.plan.checkAt = now + r.checkEvery()
 	if rss := c.rss(); rss > r.cfg.MaxRSS {
 		return fmt.Sprintf("it uses %d MiB", rss>>20)
 	}
@@ -214,7 +216,7 @@ func (c *child) ready() bool {
 func (r *Reader) promote(now time.Duration) {
 	r.dismiss(&r.current, now)
 	r.current, r.next = r.next, nil
-	r.plan.checkAt = now + checkEvery
+	r.plan.checkAt = now + r.checkEvery()
 	if r.current.helloAt != 0 {
 		r.up()
 	}
