@@ -37,6 +37,7 @@ func Run(t *testing.T, open Open) {
 		{"BridgesSilenceUpToDecommission", bridgesSilence},
 		{"TellsUnitsApart", tellsUnitsApart},
 		{"BelievesAGoodbyeAfterTheLastRecord", believesAGoodbye},
+		{"BelievesAGoodbyeInBetween", believesAGoodbyeInBetween},
 		{"AddsUpByKeyAndSlot", addsUpByKeyAndSlot},
 		{"ReturnsWhatStraddles", returnsWhatStraddles},
 		{"LetsTheOwnerCount", letsTheOwnerCount},

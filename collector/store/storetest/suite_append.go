@@ -108,14 +108,17 @@ func takesSeqsInAnyOrder(t *testing.T, open Open) {
 	st := open(t, dir)
 	r := rand.New(rand.NewPCG(3, 3))
 	var want usage.Ranges
+	var batches []usage.Sealed
 	for _, i := range r.Perm(300) {
 		seq := uint64(i)*30 + 1 // over several thousand numbers
 		if i%3 != 0 {
 			seq = uint64(i) + 20_000 // pairs, with holes
 		}
-		add(t, st, []usage.Sealed{records(1, seq)})
+		batches = append(batches, records(1, seq))
 		want = want.Add(seq)
 	}
+	add(t, st, batches[:200])
+	add(t, st, batches[200:])
 	huge := ^uint64(0)
 	add(t, st, []usage.Sealed{records(1, huge)})
 	want = want.Add(huge)

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -101,39 +102,58 @@ func tellsUnitsApart(t *testing.T, open Open) {
 
 func believesAGoodbye(t *testing.T, open Open) {
 	end := t0 + minute
-	f := func(want bool, events ...usage.Event) {
-		t.Helper()
-		dir := t.TempDir()
-		st := open(t, dir)
-		add(t, st, []usage.Sealed{from(1, 1, func(b *usage.Batch) {
-			b.Records, b.Events = []usage.Record{busy("GPU-a", t0, end)}, events
-		})})
-		wantPresence(t, st, there(t0, end, want))
-		closeStore(t, st)
-		st = open(t, dir)
-		wantPresence(t, st, there(t0, end, want))
-		// A later record takes it back.
-		add(t, st, []usage.Sealed{records(1, 2, busy("GPU-a", end+hour, end+2*hour))})
-		wantPresence(t, st, there(t0, end+2*hour, false))
-		closeStore(t, st)
+	dir := t.TempDir()
+	st := open(t, dir)
+	// Each case has a node and an agent of its own.
+	cases := []struct {
+		events []usage.Event
+		want   bool
+	}{
+		{},
+		{[]usage.Event{{AtMs: end, Kind: usage.EventGoodbye}}, true},
+		{[]usage.Event{{AtMs: end + minute, Kind: usage.EventGoodbye, GPU: "GPU-a"}}, true},
+		{[]usage.Event{{AtMs: end - 1, Kind: usage.EventGoodbye}}, false},
+		{[]usage.Event{{AtMs: end, Kind: usage.EventGoodbye, GPU: "GPU-b"}}, false},
+		{[]usage.Event{{AtMs: end, Kind: usage.EventAgentStop}}, false},
 	}
-	f(false)
-	f(true, usage.Event{AtMs: end, Kind: usage.EventGoodbye})
-	f(true, usage.Event{AtMs: end + minute, Kind: usage.EventGoodbye, GPU: "GPU-a"})
-	f(false, usage.Event{AtMs: end - 1, Kind: usage.EventGoodbye})
-	f(false, usage.Event{AtMs: end, Kind: usage.EventGoodbye, GPU: "GPU-b"})
-	f(false, usage.Event{AtMs: end, Kind: usage.EventAgentStop})
+	say := func(i int, seq uint64, r usage.Record, events []usage.Event) usage.Sealed {
+		return from(i, seq, func(b *usage.Batch) {
+			b.Node.Name, b.Records, b.Events = fmt.Sprint(i), []usage.Record{r}, events
+		})
+	}
+	var before, after []contract.Presence
+	var batches, later []usage.Sealed
+	for i, c := range cases {
+		p := there(t0, end, c.want)
+		p.Node = fmt.Sprint(i)
+		before = append(before, p)
+		p.EndMs, p.Goodbye = end+2*hour, false
+		after = append(after, p)
+		batches = append(batches, say(i, 1, busy("GPU-a", t0, end), c.events))
+		later = append(later, say(i, 2, busy("GPU-a", end+hour, end+2*hour), nil))
+	}
+	add(t, st, batches)
+	wantPresence(t, st, before...)
+	closeStore(t, st)
+	st = open(t, dir)
+	defer func() { closeStore(t, st) }()
+	wantPresence(t, st, before...)
+	add(t, st, later) // takes them back
+	wantPresence(t, st, after...)
+}
 
+func believesAGoodbyeInBetween(t *testing.T, open Open) {
+	end := t0 + minute
+	back := end + decommission + hour
 	st := fresh(t, open)
 	goodbye := func(at int64, node string) usage.Sealed {
 		return from(2, uint64(at), func(b *usage.Batch) {
 			b.Node.Name, b.Events = node, []usage.Event{{AtMs: at, Kind: usage.EventGoodbye}}
 		})
 	}
-	back := end + decommission + hour
 	add(t, st, []usage.Sealed{goodbye(end+1, "node-2"), records(1, 1, busy("GPU-a", t0, end)), records(1, 2, busy("GPU-a", back, back+minute))})
 	wantPresence(t, st, there(t0, end, false), there(back, back+minute, false))
-	// In between it ends the first of two presences, from whomever it comes.
+	// It ends the first of two presences, whoever says so of the node.
 	add(t, st, []usage.Sealed{goodbye(back-1, "node-1")})
 	wantPresence(t, st, there(t0, end, true), there(back, back+minute, false))
 	add(t, st, []usage.Sealed{goodbye(back+minute, "node-1")})

@@ -1,17 +1,13 @@
 package storetest
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
-	"strings"
-	"sync"
 	"testing"
 
-	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/gpumeter/gpumeter/collector/store"
 	"github.com/gpumeter/gpumeter/contract"
@@ -53,7 +49,7 @@ func wantAnswer(t *testing.T, got, want contract.Answer) {
 		got.Straddles[i].Unit = 0
 	}
 	sortAnswer(&want)
-	if diff := gocmp.Diff(got, want); diff != "" {
+	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("answer (-got +want):\n%s", diff)
 	}
 }
@@ -108,20 +104,22 @@ func returnsWhatStraddles(t *testing.T, open Open) {
 }
 
 func letsTheOwnerCount(t *testing.T, open Open) {
+	st := fresh(t, open)
 	window := func(i int64) usage.Record { return busy("GPU-a", t0+i*minute, t0+(i+1)*minute) }
-	edges := []int64{t0, t0 + hour}
-	all := contract.Span{FromMs: t0, ToMs: t0 + hour}
-	// f appends batches of one unit, and wants so many busy minutes.
+	// f appends batches about a GPU of their own, each in a call, and wants so
+	// many busy minutes.
+	cases := 0
 	f := func(minutes, overlaps int64, batches ...usage.Sealed) {
 		t.Helper()
-		check(t, batches)
-		st := fresh(t, open)
-		for _, b := range batches {
-			add(t, st, []usage.Sealed{b})
+		cases++
+		gpu := fmt.Sprint("GPU-", cases)
+		for _, s := range batches {
+			s = about(s.Batch, gpu, cases)
+			check(t, []usage.Sealed{s})
+			add(t, st, []usage.Sealed{s})
 		}
-		got := ask(t, st, edges, all)
 		want := contract.Answer{Sums: []contract.Sum{busySum(0, 0, minutes*minute)}, Overlaps: overlaps}
-		wantAnswer(t, got, want)
+		wantAnswer(t, query(t, st, hourOf(t, st, gpu, "node-1")), want)
 	}
 	prometheus := func(agent int, list ...usage.Record) usage.Sealed {
 		return from(agent, 1, func(b *usage.Batch) { b.Evidence, b.Records = usage.EvidencePrometheus, list })
@@ -146,22 +144,36 @@ func letsTheOwnerCount(t *testing.T, open Open) {
 	f(1, 2, records(2, 1, x, y), records(1, 1, window(0)))
 
 	// The owner may stand under another unit, which nobody asks for.
-	st := fresh(t, open)
-	add(t, st, []usage.Sealed{records(2, 1, window(0), window(1))})
-	add(t, st, []usage.Sealed{from(1, 1, func(b *usage.Batch) { b.Node.Name, b.Records = "node-2", []usage.Record{window(0)} })})
-	unit := int64(0)
+	add(t, st, []usage.Sealed{about(records(2, 1, window(0), window(1)).Batch, "GPU-x", 99)})
+	add(t, st, []usage.Sealed{from(1, 50, func(b *usage.Batch) {
+		b.Node.Name, b.Records = "node-2", []usage.Record{busy("GPU-x", t0, t0+minute)}
+	})})
+	wantAnswer(t, query(t, st, hourOf(t, st, "GPU-x", "node-1")),
+		contract.Answer{Sums: []contract.Sum{busySum(0, 0, minute)}, Overlaps: 1})
+	wantAnswer(t, query(t, st, hourOf(t, st, "GPU-x", "node-2")),
+		contract.Answer{Sums: []contract.Sum{busySum(0, 0, minute)}})
+}
+
+// about says of another GPU, in another epoch, what b says.
+func about(b usage.Batch, gpu string, epoch int) usage.Sealed {
+	b.Epoch, b.GPUs, b.Records = id(epoch), nil, slices.Clone(b.Records)
+	for i := range b.Records {
+		b.Records[i].GPU = gpu
+	}
+	return seal(b)
+}
+
+// hourOf asks for the first hour of a GPU in a node.
+func hourOf(t *testing.T, st store.Store, gpu, node string) contract.Query {
+	t.Helper()
 	presence, err := st.Presence(context.Background())
 	for _, p := range presence {
-		if p.Node == "node-1" {
-			unit = p.Unit
+		if p.GPU == gpu && p.Node == node {
+			return contract.Query{Edges: []int64{t0, t0 + hour}, Spans: []contract.Span{{Unit: p.Unit, FromMs: t0, ToMs: t0 + hour}}}
 		}
 	}
-	if err != nil || unit == 0 {
-		t.Fatalf("presence = %v, %v", presence, err)
-	}
-	all.Unit = unit
-	wantAnswer(t, query(t, st, contract.Query{Spans: []contract.Span{all}, Edges: edges}),
-		contract.Answer{Sums: []contract.Sum{busySum(0, 0, minute)}, Overlaps: 1})
+	t.Fatalf("%s is not in %s: presence = %v, %v", gpu, node, presence, err)
+	return contract.Query{}
 }
 
 func addsUpNothing(t *testing.T, open Open) {
@@ -175,283 +187,4 @@ func addsUpNothing(t *testing.T, open Open) {
 	for _, unit := range []int64{-1, 0, 77, math.MaxInt64} {
 		wantAnswer(t, query(t, st, contract.Query{Edges: wide, Spans: []contract.Span{{Unit: unit, FromMs: 0, ToMs: math.MaxInt64}}}), contract.Answer{})
 	}
-}
-
-// label names the unit of a presence in words that all stores share.
-func label(p contract.Presence) string {
-	return strings.Join([]string{p.GPU, p.Model, p.Node, p.Provider, p.Account, p.Region, p.Reservation}, "|")
-}
-
-func comparePresence(a, b contract.Presence) int {
-	return cmp.Or(cmp.Compare(label(a), label(b)), cmp.Compare(a.StartMs, b.StartMs))
-}
-
-// labels returns the labels of a store's units.
-func labels(t *testing.T, st store.Store) map[int64]string {
-	t.Helper()
-	presence, err := st.Presence(context.Background())
-	if err != nil {
-		t.Fatalf("presence: %v", err)
-	}
-	out := map[int64]string{}
-	for _, p := range presence {
-		out[p.Unit] = label(p)
-	}
-	return out
-}
-
-// wanted is a span of a labelled unit.
-type wanted struct {
-	label string
-	contract.Span
-}
-
-// randomQuery cuts the time of all presences at random, sometimes where
-// records end.
-func randomQuery(r *rand.Rand, presence []contract.Presence) (out []wanted, edges []int64) {
-	at := func() int64 {
-		const days = 12
-		ms := t0 + r.Int64N(days*24)*hour
-		if r.IntN(2) == 0 {
-			ms += r.Int64N(hour)
-		}
-		return ms
-	}
-	cuts := func(n int) []int64 {
-		list := make([]int64, n)
-		for i := range list {
-			list[i] = at()
-		}
-		slices.Sort(list)
-		return slices.Compact(list)
-	}
-	seen := map[string]bool{}
-	for _, p := range presence {
-		if l := label(p); !seen[l] {
-			seen[l] = true
-			c := append(append([]int64{t0 - 1000*hour}, cuts(2+r.IntN(6))...), t0+9000*hour)
-			for i := range len(c) - 1 {
-				if r.IntN(6) > 0 {
-					out = append(out, wanted{l, contract.Span{FromMs: c[i], ToMs: c[i+1], Key: r.IntN(4)}})
-				}
-			}
-		}
-	}
-	for edges = nil; len(edges) < 2; {
-		edges = cuts(2 + r.IntN(9))
-	}
-	if r.IntN(2) == 0 {
-		edges[0], edges[len(edges)-1] = t0-2000*hour, t0+10000*hour
-	}
-	return out, edges
-}
-
-// labelled is an answer in the words that all stores share.
-type labelled struct {
-	contract.Answer
-	Units []string // of the straddles, in their order
-}
-
-func answerTo(t *testing.T, st store.Store, spans []wanted, edges []int64) labelled {
-	t.Helper()
-	names := labels(t, st)
-	units := map[string]int64{}
-	for unit, l := range names {
-		units[l] = unit
-	}
-	q := contract.Query{Edges: edges}
-	for _, s := range spans {
-		s.Unit = units[s.label]
-		q.Spans = append(q.Spans, s.Span)
-	}
-	out := labelled{Answer: query(t, st, q)}
-	slices.SortStableFunc(out.Straddles, func(a, b contract.Straddle) int {
-		return cmp.Compare(names[a.Unit], names[b.Unit])
-	})
-	for i := range out.Straddles {
-		out.Units = append(out.Units, names[out.Straddles[i].Unit])
-		out.Straddles[i].Unit = 0
-	}
-	return out
-}
-
-// compareStores holds a store against the model: counts, presence, events and
-// the answers to some random queries.
-func compareStores(t *testing.T, got store.Store, want *Model, seed uint64) {
-	t.Helper()
-	ctx, r := context.Background(), rand.New(rand.NewPCG(seed, 2))
-	counts, err := want.Counts(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	wantCounts(t, got, counts)
-	presence := present(t, want)
-	wantPresence(t, got, presence...)
-	gotExtent, err := got.Extent(ctx)
-	wantExtent, _ := want.Extent(ctx)
-	if err != nil || gotExtent != wantExtent {
-		t.Errorf("extent = %v, %v, want %v", gotExtent, err, wantExtent)
-	}
-	gotEvents, err := got.Events(ctx, 0, math.MaxInt64, 1000)
-	wantEvents, _ := want.Events(ctx, 0, math.MaxInt64, 1000)
-	if diff := gocmp.Diff(gotEvents, wantEvents); err != nil || diff != "" {
-		t.Errorf("events: %v (-got +want):\n%s", err, diff)
-	}
-	for range 5 {
-		spans, edges := randomQuery(r, presence)
-		g, w := answerTo(t, got, spans, edges), answerTo(t, want, spans, edges)
-		if diff := gocmp.Diff(g, w); diff != "" {
-			t.Fatalf("seed %d: answer to %d spans, edges %v (-got +want):\n%s", seed, len(spans), edges, diff)
-		}
-	}
-}
-
-// addAll appends batches in calls of some, with some said twice.
-func addAll(t *testing.T, r *rand.Rand, batches []usage.Sealed, stores ...store.Store) {
-	t.Helper()
-	check(t, batches)
-	for len(batches) > 0 {
-		n := 1 + r.IntN(min(len(batches), 20))
-		call := batches[:n:n]
-		if r.IntN(4) == 0 {
-			call = append(call, call[r.IntN(n)])
-		}
-		var first []store.Status
-		for i, st := range stores {
-			statuses, err := st.Append(context.Background(), call)
-			if err != nil {
-				t.Fatalf("append: %v", err)
-			}
-			if i == 0 {
-				first = statuses
-			}
-			if diff := gocmp.Diff(statuses, first); diff != "" {
-				t.Fatalf("statuses differ:\n%s", diff)
-			}
-		}
-		batches = batches[n:]
-	}
-}
-
-func agreesWithModel(t *testing.T, open Open) {
-	for seed := range uint64(16) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			st, model := fresh(t, open), NewModel()
-			r := rand.New(rand.NewPCG(seed, 3))
-			batches := randomBatches(seed, 240)
-			half := len(batches) / 2
-			addAll(t, r, batches[:half], st, model)
-			compareStores(t, st, model, seed)
-			addAll(t, r, batches[half:], st, model)
-			compareStores(t, st, model, seed+100)
-		})
-	}
-}
-
-func agreesAfterReopening(t *testing.T, open Open) {
-	dir, model := t.TempDir(), NewModel()
-	r := rand.New(rand.NewPCG(5, 5))
-	batches := randomBatches(15, 600)
-	r.Shuffle(len(batches), func(i, j int) { batches[i], batches[j] = batches[j], batches[i] })
-	for i := range 4 {
-		st := open(t, dir)
-		compareStores(t, st, model, uint64(i))
-		addAll(t, r, batches[i*len(batches)/4:(i+1)*len(batches)/4], st, model)
-		closeStore(t, st)
-	}
-	st := open(t, dir)
-	defer closeStore(t, st)
-	compareStores(t, st, model, 9)
-}
-
-func forgetsArrivalOrder(t *testing.T, open Open) {
-	for seed := range uint64(4) {
-		batches := randomBatches(12+seed, 200)
-		model := NewModel()
-		r := rand.New(rand.NewPCG(seed, 7))
-		addAll(t, r, batches, model)
-		for range 2 {
-			r.Shuffle(len(batches), func(i, j int) { batches[i], batches[j] = batches[j], batches[i] })
-			st := fresh(t, open)
-			addAll(t, r, batches, st)
-			compareStores(t, st, model, seed)
-		}
-	}
-}
-
-func servesReadersWhileItAppends(t *testing.T, open Open) {
-	st := fresh(t, open)
-	const writers, calls = 3, 12
-	add(t, st, []usage.Sealed{records(9, 1, busy("GPU-a", t0, t0+minute))})
-	var writing, reading sync.WaitGroup
-	for w := range writers {
-		writing.Go(func() {
-			for i := range calls {
-				at := t0 + int64(i+1)*minute
-				both := []usage.Sealed{records(w+1, uint64(2*i+1), busy("GPU-a", at, at+minute)),
-					records(w+1, uint64(2*i+2), busy(fmt.Sprintf("GPU-%d", w), at, at+minute))}
-				if _, err := st.Append(context.Background(), both); err != nil {
-					t.Errorf("append: %v", err)
-				}
-			}
-		})
-	}
-	done := make(chan struct{})
-	for range 2 {
-		reading.Go(func() {
-			for last := int64(0); ; {
-				select {
-				case <-done:
-					return
-				default:
-					last = readAll(t, st, last)
-				}
-			}
-		})
-	}
-	writing.Wait()
-	close(done)
-	reading.Wait()
-	if got, want := readAll(t, st, 0), (calls+1)*minute; got != want {
-		t.Errorf("GPU-a was busy for %d ms, want %d", got, want)
-	}
-	wantCounts(t, st, store.Counts{Records: 2*writers*calls + 1, Batches: 2*writers*calls + 1, Units: writers + 1})
-}
-
-// readAll asks everything, and returns how long GPU-a was busy. That never
-// falls, and is whole windows: a reader sees all of a call or nothing, and
-// each minute once.
-func readAll(t *testing.T, st store.Store, last int64) int64 {
-	ctx := context.Background()
-	presence, err := st.Presence(ctx)
-	if err != nil {
-		t.Errorf("presence: %v", err)
-		return last
-	}
-	q := contract.Query{Edges: []int64{t0, t0 + 100*hour}}
-	for _, p := range presence {
-		if p.GPU == "GPU-a" {
-			q.Spans = append(q.Spans, contract.Span{Unit: p.Unit, FromMs: t0, ToMs: t0 + 100*hour})
-		}
-	}
-	a, err := st.Sums(ctx, q)
-	if err != nil || len(a.Sums) != 1 || len(a.Straddles) != 0 {
-		t.Errorf("sums = %+v, %v", a, err)
-		return last
-	}
-	ms := a.Sums[0].BusyMs
-	if ms < last || ms%minute != 0 {
-		t.Errorf("GPU-a was busy for %d ms, before for %d", ms, last)
-	}
-	for _, read := range []func() error{
-		func() error { _, err := st.Counts(ctx); return err },
-		func() error { _, err := st.Seqs(ctx, id(1), id(1)); return err },
-		func() error { _, err := st.Events(ctx, 0, t0, 10); return err },
-		func() error { _, err := st.Extent(ctx); return err },
-	} {
-		if err := read(); err != nil {
-			t.Error(err)
-		}
-	}
-	return ms
 }

@@ -1,0 +1,9 @@
+package duckdb_test
+
+import (
+	"testing"
+
+	"github.com/gpumeter/gpumeter/collector/store/storetest"
+)
+
+func TestDBSurvivesKill(t *testing.T) { storetest.RunCrash(t, open, 10) }
