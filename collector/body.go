@@ -54,7 +54,8 @@ func readPost(w http.ResponseWriter, r *http.Request, b *budget) (p *post, held 
 		return nil, 0, err
 	}
 	p = &post{done: make(chan outcome, 1)}
-	err = usage.Lines(raw, func(body []byte) error {
+	source := &remembering{r: raw}
+	err = usage.Lines(source, func(body []byte) error {
 		if len(p.good)+len(p.bad) >= MaxPostBatches {
 			return fmt.Errorf("%w: more than %d batches", errTooLarge, MaxPostBatches)
 		}
@@ -64,7 +65,24 @@ func readPost(w http.ResponseWriter, r *http.Request, b *budget) (p *post, held 
 		held += int64(len(body))
 		return p.add(body)
 	})
+	if source.err != nil { // and not what is wrong with the line that it cut
+		err = fmt.Errorf("read post: %w", source.err)
+	}
 	return p, held, err
+}
+
+// remembering keeps the error that ended its reading.
+type remembering struct {
+	r   io.Reader
+	err error
+}
+
+func (m *remembering) Read(p []byte) (int, error) {
+	n, err := m.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		m.err = err
+	}
+	return n, err
 }
 
 // add sorts one batch: good, bad, or not to be told whose it is.
