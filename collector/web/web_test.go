@@ -1,0 +1,208 @@
+package web_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"flag"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gpumeter/gpumeter/collector/web"
+	"github.com/gpumeter/gpumeter/contract"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+var now = time.Date(2026, 11, 2, 12, 2, 30, 0, time.UTC)
+
+// fleet is the report of five clouds that a test of package collector keeps.
+func fleet(t testing.TB) *contract.Report {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "report", "testdata", "fleet.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r contract.Report
+	if err := json.Unmarshal(text, &r); err != nil {
+		t.Fatal(err)
+	}
+	for i := range r.Contracts { // the zones are not in JSON times
+		s := &r.Contracts[i]
+		zone, err := time.LoadLocation(s.Zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.From, s.To = s.From.In(zone), s.To.In(zone)
+	}
+	return &r
+}
+
+func render(t testing.TB, p web.Page) string {
+	t.Helper()
+	p.Now, p.Version = now, "1.2.3"
+	var b bytes.Buffer
+	if err := p.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	name = filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs: run the test with -update and read the diff", name)
+	}
+}
+
+func TestPageAsServed(t *testing.T) {
+	golden(t, "fleet.html", render(t, web.Page{Report: fleet(t), HasContracts: true, Query: url.Values{"month": {"2026-10"}}}))
+	golden(t, "no-data.html", render(t, web.Page{
+		Problem: "no data for 2026-07: the store holds no records yet", NoData: true, HasContracts: true, Query: url.Values{"month": {"2026-07"}},
+	}))
+	golden(t, "no-contracts.html", render(t, web.Page{Problem: "no data for 2026-11: the store holds no records yet", NoData: true}))
+}
+
+// TestPolicyAllowsTheStyle holds that the page's only style sheet has the
+// hash that the policy names, and that nothing else is on the page that the
+// policy would forbid.
+func TestPolicyAllowsTheStyle(t *testing.T) {
+	page := render(t, web.Page{Report: fleet(t), HasContracts: true})
+	_, rest, ok := strings.Cut(page, "<style>")
+	style, _, closed := strings.Cut(rest, "</style>")
+	if !ok || !closed {
+		t.Fatal("the page has no style sheet")
+	}
+	hash := sha256.Sum256([]byte(style))
+	if want := "'sha256-" + base64.StdEncoding.EncodeToString(hash[:]) + "'"; !strings.Contains(web.Policy(), want) {
+		t.Errorf("policy %q lacks %s", web.Policy(), want)
+	}
+	if !strings.HasPrefix(web.Policy(), "default-src 'none'; ") {
+		t.Errorf("policy %q does not begin with nothing", web.Policy())
+	}
+	for _, forbidden := range []string{"<script", " style=", "<link", "<img", "http://", " onclick", "@import"} {
+		if strings.Contains(page, forbidden) {
+			t.Errorf("the page has %q", forbidden)
+		}
+	}
+}
+
+func TestPageIsSmall(t *testing.T) {
+	const limit = 400 << 10 // five contracts with a month of days each
+	if n := len(render(t, web.Page{Report: fleet(t), HasContracts: true})); n > limit {
+		t.Errorf("%d bytes, more than %d", n, limit)
+	}
+}
+
+// TestChartsHaveATextAndATable holds that whoever does not see the charts has
+// their figures.
+func TestChartsHaveATextAndATable(t *testing.T) {
+	r := fleet(t)
+	page := render(t, web.Page{Report: r, HasContracts: true})
+	charts := strings.Count(page, `<svg role="img"`)
+	if charts != 2*len(r.Contracts) {
+		t.Errorf("%d charts for %d contracts", charts, len(r.Contracts))
+	}
+	for _, m := range regexp.MustCompile(`aria-labelledby="([^"]+)"`).FindAllStringSubmatch(page, -1) {
+		for id := range strings.FieldsSeq(m[1]) {
+			if strings.Count(page, `id="`+id+`"`) != 1 {
+				t.Errorf("%s does not name one element", id)
+			}
+		}
+	}
+	for _, s := range r.Contracts {
+		for b := range contract.Buckets {
+			if h := contract.Hours(s.Total.Buckets[b]); !strings.Contains(page, ">"+h+"</td>") {
+				t.Errorf("%s: no table has the %s GPU-hours %s", s.Contract, h, b)
+			}
+		}
+	}
+}
+
+func TestPageEscapesNames(t *testing.T) {
+	r := fleet(t)
+	evil := `"><script>alert(1)</script>`
+	s := &r.Contracts[0]
+	s.Contract, s.Title, s.Provider, s.Currency = evil, evil, evil, evil
+	r.Period = evil
+	r.Uncontracted[0] = contract.Stray{Provider: evil, Account: evil, Region: evil, Model: evil, Near: evil, Ms: 1}
+	for _, p := range []web.Page{
+		{Report: r, HasContracts: true, Query: url.Values{"month": {evil}, "contract": {evil}}},
+		{Problem: evil, NoData: true, Query: url.Values{evil: {evil}}},
+	} {
+		if page := render(t, p); strings.Contains(page, "<script") {
+			t.Errorf("a name became markup")
+		}
+	}
+}
+
+func TestPageTellsAMismatch(t *testing.T) {
+	r := fleet(t)
+	if strings.Contains(render(t, web.Page{Report: r, HasContracts: true}), "MISMATCH") {
+		t.Error("good sums are doubted")
+	}
+	r.Contracts[0].Total.Buckets[contract.Idle]--
+	if page := render(t, web.Page{Report: r, HasContracts: true}); strings.Count(page, "MISMATCH") != 2 {
+		t.Errorf("a wrong sum is told %d times, want in the bar and at the contract", strings.Count(page, "MISMATCH"))
+	}
+}
+
+// TestBarsKeepToTheirChart looks at every rectangle of every chart.
+func TestBarsKeepToTheirChart(t *testing.T) {
+	r := fleet(t)
+	r.Contracts[1].Total.Buckets = contract.Time{contract.Busy: 1} // a sliver at an edge
+	r.Contracts[1].Total.Buckets[contract.Undelivered] = r.Contracts[1].Total.ContractedMs - 1
+	page := render(t, web.Page{Report: r, HasContracts: true})
+	rects := regexp.MustCompile(`<rect class="[^"]+" x="([^"]+)" y="([^"]+)" width="([^"]+)" height="([^"]+)"`).FindAllStringSubmatch(page, -1)
+	if len(rects) < 100 {
+		t.Fatalf("%d bars", len(rects))
+	}
+	for _, m := range rects {
+		var v [4]float64
+		for i := range v {
+			if err := json.Unmarshal([]byte(m[i+1]), &v[i]); err != nil {
+				t.Fatalf("%s: %v", m[0], err)
+			}
+		}
+		if v[0] < 0 || v[1] < 0 || v[2] < 0 || v[3] < 0 || v[0]+v[2] > 460.01 || v[1]+v[3] > 200 {
+			t.Errorf("%s leaves its chart", m[0])
+		}
+	}
+}
+
+func TestMonthsLeadBackAndForth(t *testing.T) {
+	f := func(month string, want, not []string) {
+		t.Helper()
+		page := render(t, web.Page{Report: fleet(t), HasContracts: true, Query: url.Values{"month": {month}}})
+		for _, w := range want {
+			if !strings.Contains(page, w) {
+				t.Errorf("%s: no %s", month, w)
+			}
+		}
+		for _, n := range not {
+			if strings.Contains(page, n) {
+				t.Errorf("%s: there is %s", month, n)
+			}
+		}
+	}
+	f("2026-10", []string{`href="?month=2026-09"`, `href="?month=2026-11"`, `api/v1/report?month=2026-10`}, nil)
+	f("2026-11", []string{`href="?month=2026-10"`}, []string{`href="?month=2026-12"`})
+	f("nonsense", []string{`href="?month=2026-10"`}, nil)
+}
