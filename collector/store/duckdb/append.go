@@ -66,17 +66,20 @@ func (d *DB) transact(ctx context.Context, f func(*sql.Conn, *draft) error) erro
 	}
 	d.writing.Lock()
 	defer d.writing.Unlock()
-	conn, err := d.sql.Conn(ctx)
+	if err := d.revive(ctx); err != nil {
+		return err
+	}
+	conn, release, err := d.conn(ctx)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	if err := d.freshen(ctx, conn); err != nil {
+	defer release()
+	w := newDraft(d.state)
+	if err := f(conn, w); err != nil {
 		return err
 	}
-	w := newDraft(d.state)
-	if err := f(conn, w); err != nil || w.empty() {
-		return err
+	if w.empty() {
+		return d.syncNames()
 	}
 	if err := exec(ctx, conn, "BEGIN"); err != nil {
 		return err
@@ -84,7 +87,23 @@ func (d *DB) transact(ctx context.Context, f func(*sql.Conn, *draft) error) erro
 	if err := errors.Join(w.write(ctx, conn, d.options.Now().UnixMilli()), ctx.Err()); err != nil {
 		return errors.Join(err, end(ctx, conn, "ROLLBACK"))
 	}
-	return d.commit(ctx, conn, w)
+	if err := d.commit(ctx, conn, w); err != nil {
+		return err
+	}
+	return d.syncNames()
+}
+
+// syncNames makes the name of DuckDB's log durable. DuckDB makes the file anew
+// after a checkpoint and syncs what is in it, but not the folder.
+func (d *DB) syncNames() error {
+	if !d.unsynced {
+		return nil
+	}
+	if err := d.folder.sync(); err != nil {
+		return fmt.Errorf("sync data folder: %w", err)
+	}
+	d.unsynced = false
+	return nil
 }
 
 // commit is not interrupted by ctx: an outcome that nobody waits for would be
@@ -98,21 +117,28 @@ func (d *DB) commit(ctx context.Context, conn *sql.Conn, w *draft) error {
 		return err
 	}
 	w.keep()
+	d.unsynced = true
 	return nil
 }
 
-// freshen reads the state anew after a COMMIT of unknown outcome.
-func (d *DB) freshen(ctx context.Context, conn *sql.Conn) error {
+// revive opens the database again after a COMMIT failed. DuckDB refuses all
+// work once it could not move its log into the file, though what it logged is
+// durable; and whether the failed transaction was is for the tables to say.
+func (d *DB) revive(ctx context.Context) error {
 	if !d.stale {
 		return nil
 	}
-	s, err := load(ctx, conn)
+	d.using.Lock()
+	defer d.using.Unlock()
+	_ = d.sql.Close() // it may say again what is wrong
+	fresh, err := d.folder.start(ctx, d.options)
 	if err != nil {
-		return fmt.Errorf("read the store again after a failed commit: %w", err)
+		return fmt.Errorf("open the database again after a failed commit: %w", err)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.state, d.stale = s, false
+	d.sql, d.state, d.stale = fresh.sql, fresh.state, false
+	d.options.Log.Info("database opened again", "dir", d.folder.dir)
 	return nil
 }
 

@@ -4,7 +4,7 @@
 // One process holds a folder at a time. What Append has returned is durable:
 // all batches of a call are one DuckDB transaction, and COMMIT returns after
 // DuckDB has written them to its log (gpumeter.duckdb.wal) and called fsync on
-// it. docs/storage.md describes the tables.
+// it; then the folder is synced too. docs/storage.md describes the tables.
 package duckdb
 
 import (
@@ -58,8 +58,12 @@ func (o Options) withDefaults() Options {
 type DB struct {
 	options Options
 	folder  *folder
-	sql     *sql.DB
 	id      string
+
+	// using is held for reading while a connection is used, and for writing
+	// while the database is opened again.
+	using sync.RWMutex
+	sql   *sql.DB
 
 	// writing is held for a whole transaction. Its holder may read the state
 	// without mu: nobody else changes it.
@@ -67,6 +71,9 @@ type DB struct {
 	// stale says that a COMMIT failed, so that state may not be what the
 	// tables hold; guarded by writing.
 	stale bool
+	// unsynced says that the folder's names may not be durable since the last
+	// COMMIT; guarded by writing.
+	unsynced bool
 
 	// mu is held for writing while a transaction becomes visible in the tables
 	// and in the state, so that under it both say the same.
@@ -99,6 +106,18 @@ func open(ctx context.Context, f *folder, o Options) (*DB, error) {
 			return nil, err
 		}
 	}
+	d, err := f.start(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	o.Log.Info("store opened", "dir", f.dir, "store_id", d.id, "records", d.state.counts.Records,
+		"units", len(d.state.units.list), "seconds", o.Now().Sub(began).Seconds())
+	return d, nil
+}
+
+// start opens the database that is there, brings its tables up to date and
+// reads the state.
+func (f *folder) start(ctx context.Context, o Options) (*DB, error) {
 	if err := f.check(); err != nil {
 		return nil, err
 	}
@@ -107,16 +126,13 @@ func open(ctx context.Context, f *folder, o Options) (*DB, error) {
 		return nil, fmt.Errorf("%w (the file is damaged, or not a DuckDB database; it was left as it is)", err)
 	}
 	d := &DB{options: o, folder: f, sql: db}
-	if err := d.start(ctx); err != nil {
+	if err := d.read(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	o.Log.Info("store opened", "dir", f.dir, "store_id", d.id, "records", d.state.counts.Records,
-		"units", len(d.state.units.list), "seconds", o.Now().Sub(began).Seconds())
 	return d, nil
 }
 
-// start brings the tables up to date and reads the state.
-func (d *DB) start(ctx context.Context) error {
+func (d *DB) read(ctx context.Context) error {
 	conn, err := d.sql.Conn(ctx)
 	if err != nil {
 		return err
@@ -127,6 +143,19 @@ func (d *DB) start(ctx context.Context) error {
 	}
 	d.state, err = load(ctx, conn)
 	return err
+}
+
+// conn returns a connection; release is called when it is no longer used.
+func (d *DB) conn(ctx context.Context) (conn *sql.Conn, release func(), err error) {
+	d.using.RLock()
+	if conn, err = d.sql.Conn(ctx); err != nil {
+		d.using.RUnlock()
+		return nil, nil, err
+	}
+	return conn, func() {
+		conn.Close()
+		d.using.RUnlock()
+	}, nil
 }
 
 // prepare clears away what a killed process left, and makes a new database if

@@ -26,6 +26,9 @@ type folder struct {
 // hold takes a data folder for this process alone, or together with other
 // readers. It makes the folder if it writes.
 func hold(dir string, readOnly bool) (*folder, error) {
+	if strings.Contains(dir, "?") {
+		return nil, fmt.Errorf("data folder %q: DuckDB takes no question mark in a name", dir)
+	}
 	if readOnly {
 		if _, err := os.Stat(filepath.Join(dir, databaseName)); err != nil {
 			return nil, fmt.Errorf("data folder %s holds no store: %w", dir, err)

@@ -134,6 +134,9 @@ func (a *question) straddles(ctx context.Context, conn *sql.Conn) error {
 		if err != nil {
 			return err
 		}
+		if s.Unit > int64(len(a.units)) || int(holder) > len(a.holders) || int(reason) > len(a.reasons) {
+			return fmt.Errorf("a record has unit %d, holder %d and reason %d, which are not there", s.Unit, holder, reason)
+		}
 		s.GPU, s.Holder, s.Reason = a.units[s.Unit-1].gpu, a.holders[holder-1], a.reasons[reason-1]
 		a.answer.Straddles = append(a.answer.Straddles, s)
 		return nil

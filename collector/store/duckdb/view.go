@@ -16,11 +16,11 @@ import (
 // same moment; it runs while no transaction can become visible and is brief.
 // Temporary tables that f makes are its own, and gone afterwards.
 func (d *DB) view(ctx context.Context, prepare func(*state), f func(*sql.Conn) error) error {
-	conn, err := d.sql.Conn(ctx)
+	conn, release, err := d.conn(ctx)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer release()
 	if err := d.pin(ctx, conn, prepare); err != nil {
 		return err
 	}
@@ -55,11 +55,11 @@ func (d *DB) Seqs(_ context.Context, agent, epoch string) (usage.Ranges, error) 
 // detail.
 func (d *DB) Events(ctx context.Context, fromMs, toMs int64, limit int) ([]store.Event, error) {
 	var out []store.Event
-	conn, err := d.sql.Conn(ctx)
+	conn, release, err := d.conn(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read events: %w", err)
 	}
-	defer conn.Close()
+	defer release()
 	err = each(ctx, conn, sqlEvents, func(scan func(...any) error) error {
 		var e store.Event
 		err := scan(&e.Node, &e.AtMs, &e.Kind, &e.GPU, &e.Value, &e.Detail)

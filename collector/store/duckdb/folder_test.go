@@ -1,0 +1,185 @@
+package duckdb_test
+
+import (
+	"bytes"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	_ "github.com/duckdb/duckdb-go/v2"
+
+	"github.com/gpumeter/gpumeter/collector/store"
+	"github.com/gpumeter/gpumeter/collector/store/duckdb"
+	"github.com/gpumeter/gpumeter/usage"
+)
+
+const database = "gpumeter.duckdb"
+
+// filled makes a closed store with a batch in it.
+func filled(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	db := open(t, dir)
+	if _, err := db.Append(t.Context(), []usage.Sealed{node(t, 1, 1, t0, minute)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// wantRefused fails the test unless Open fails with an error that says so, and
+// leaves the files as they are.
+func wantRefused(t *testing.T, dir string, o duckdb.Options, want string) {
+	t.Helper()
+	before := fileList(t, dir)
+	db, err := duckdb.Open(t.Context(), dir, o)
+	if err == nil {
+		db.Close()
+		t.Fatalf("open: no error, want one with %q", want)
+	}
+	if !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("open: %v\nwant the folder, and %q", err, want)
+	}
+	if after := fileList(t, dir); after != before {
+		t.Errorf("files after a refused open:\n%s\nbefore:\n%s", after, before)
+	}
+}
+
+// fileList lists a folder, without locks.
+func fileList(t *testing.T, dir string) string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && e.Name() != "lock" {
+			fmt.Fprintln(&out, e.Name(), info.Size())
+		}
+	}
+	return out.String()
+}
+
+func TestOpenRefusesAFolderThatIsHeld(t *testing.T) {
+	dir := filled(t)
+	db := open(t, dir)
+	held := fmt.Sprintf("data folder %s is held by process %d", dir, os.Getpid())
+	wantRefused(t, dir, duckdb.Options{}, held)
+	wantRefused(t, dir, duckdb.Options{ReadOnly: true}, held)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// Readers stand one another, but no writer.
+	for range 2 {
+		reader, err := duckdb.Open(t.Context(), dir, duckdb.Options{ReadOnly: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer reader.Close()
+	}
+	wantRefused(t, dir, duckdb.Options{}, held)
+}
+
+func TestOpenReadOnlyReadsAndDoesNotWrite(t *testing.T) {
+	dir := filled(t)
+	db, err := duckdb.Open(t.Context(), dir, duckdb.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	wantCounts(t, db, store.Counts{Records: 8, Batches: 1, Units: 8})
+	if _, err := db.Append(t.Context(), []usage.Sealed{node(t, 1, 2, t0+hour, minute)}); err == nil {
+		t.Error("append to a store that was opened for reading: no error")
+	}
+	wantCounts(t, db, store.Counts{Records: 8, Batches: 1, Units: 8})
+	wantRefused(t, t.TempDir(), duckdb.Options{ReadOnly: true}, "holds no store")
+}
+
+func TestOpenRefusesDamage(t *testing.T) {
+	f := func(want string, damage func(path string, content []byte) error) {
+		t.Helper()
+		dir := filled(t)
+		path := filepath.Join(dir, database)
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := damage(path, content); err != nil {
+			t.Fatal(err)
+		}
+		wantRefused(t, dir, duckdb.Options{}, want)
+	}
+	write := func(path string, content []byte) error { return os.WriteFile(path, content, 0o600) }
+	f("it is damaged", func(path string, _ []byte) error { return write(path, nil) })
+	f("the file is damaged", func(path string, _ []byte) error { return write(path, []byte("no database")) })
+	f("the file is damaged", func(path string, c []byte) error { return write(path, c[:len(c)/3]) })
+	f("the file is damaged", func(path string, c []byte) error { return write(path, make([]byte, len(c))) })
+	f("part of the store is missing", func(path string, c []byte) error { return os.Rename(path, path+".wal") })
+	f("open store", func(path string, c []byte) error { // every block but the headers
+		return write(path, append(c[:3*4096], bytes.Repeat([]byte{7}, len(c)-3*4096)...))
+	})
+	f("not a gpumeter store", func(path string, _ []byte) error { return alter(path, "DROP TABLE meta") })
+	f("not a gpumeter store", func(path string, _ []byte) error { return alter(path, "INSERT INTO meta SELECT * FROM meta") })
+	f("use a newer gpumeter", func(path string, _ []byte) error { return alter(path, "UPDATE meta SET schema = 99") })
+	f("read table units", func(path string, _ []byte) error { return alter(path, "UPDATE units SET id = id + 1") })
+	f("read table records", func(path string, _ []byte) error { return alter(path, "UPDATE records SET unit = 9") })
+}
+
+// alter changes a database that no store holds.
+func alter(path, statement string) error {
+	db, err := sql.Open("duckdb", path)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	_, err = db.Exec(statement)
+	return err
+}
+
+func TestOpenClearsAwayWhatAKillLeft(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{database + ".new", database + ".new.wal", "spill"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db := open(t, dir)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 2 { // the database and the lock
+		t.Errorf("files = %v, %v", entries, err)
+	}
+}
+
+func TestOpenTakesOddFolderNames(t *testing.T) {
+	odd := filepath.Join(t.TempDir(), "what?")
+	if _, err := duckdb.Open(t.Context(), odd, duckdb.Options{}); err == nil || !strings.Contains(err.Error(), "question mark") {
+		t.Errorf("open a folder with a question mark in its name: %v", err)
+	}
+	if _, err := os.Stat(odd); err == nil {
+		t.Error("a refused folder was made")
+	}
+
+	dir := filepath.Join(t.TempDir(), "it's a #%zz folder; --", "x")
+	db := open(t, dir)
+	first := db.ID()
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, database)); err != nil {
+		t.Error(err)
+	}
+	db = open(t, dir)
+	defer db.Close()
+	if db.ID() != first {
+		t.Errorf("id = %s, want %s", db.ID(), first)
+	}
+}
