@@ -105,7 +105,7 @@ func serve(ctx context.Context, c config, node usage.Node, sp *spool.Spool, log 
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.Run(ctx) })
-	g.Go(func() error { return serveMetrics(ctx, c, metricsHandler(a, sp, pusher), log) })
+	g.Go(func() error { return serveMetrics(ctx, c, metricsHandler(a, sp, pusher, log), log) })
 	g.Go(func() error { return serveControl(ctx, filepath.Join(c.State, agent.Control), a.ControlHandler()) })
 	g.Go(func() error { return obeySignals(ctx, a, log) })
 	log.Info("agent runs", "node", node.Name, "agent", sp.Stats().Agent, "listen", c.Listen, "collector", c.Collector)

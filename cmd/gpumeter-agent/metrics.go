@@ -1,0 +1,117 @@
+package main
+
+import (
+	"log/slog"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/gpumeter/gpumeter/agent"
+	"github.com/gpumeter/gpumeter/agent/push"
+	"github.com/gpumeter/gpumeter/agent/spool"
+	"github.com/gpumeter/gpumeter/exporters/prom"
+)
+
+// metricsHandler serves the GPUs and the agent's own health.
+func metricsHandler(a *agent.Agent, sp *spool.Spool, p *push.Pusher, log *slog.Logger) http.Handler {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(
+		prom.New(prom.Options{Snapshot: func() prom.Snapshot {
+			s := a.Snapshot()
+			return prom.Snapshot{Frame: s.Frame, Node: s.Node, Totals: s.Totals, Holders: s.Holders}
+		}}),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		&health{agent: a, spool: sp, push: p},
+	)
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", prom.Handler(reg, log))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answerHealth(w, a) })
+	mux.HandleFunc("GET /{$}", landing)
+	return mux
+}
+
+// staleAfter is how old the newest frame may be before the agent calls itself
+// ill. The driver's state has no part in it: a wedged GPU is no reason to
+// restart an agent.
+const staleAfter = 30 * time.Second
+
+func answerHealth(w http.ResponseWriter, a *agent.Agent) {
+	if time.Since(a.Snapshot().Frame.Wall) > staleAfter {
+		http.Error(w, "the agent has not looked at its GPUs for more than 30 s", http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = w.Write([]byte("ok\n"))
+}
+
+func landing(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = w.Write([]byte(`<!doctype html><title>gpumeter-agent</title><h1>gpumeter-agent ` + version +
+		`</h1><ul><li><a href="/metrics">metrics</a><li><a href="/healthz">health</a></ul>`))
+}
+
+// health is the agent's own state as metrics.
+type health struct {
+	agent *agent.Agent
+	spool *spool.Spool
+	push  *push.Pusher // nil without a collector
+}
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("gpumeter_agent_"+name, help, labels, nil)
+}
+
+var (
+	buildInfo     = desc("build_info", "Version of the agent.", "version", "go_version")
+	framesTotal   = desc("frames_total", "Looks at the node.")
+	recordsTotal  = desc("records_total", "Records that were put into the spool.")
+	pausedState   = desc("paused", "1 while the agent has let go of the driver.")
+	spoolPending  = desc("spool_pending_batches", "Batches that wait for the collector.")
+	spoolBytes    = desc("spool_bytes", "Size of the batches in the spool.")
+	spoolHeld     = desc("spool_held_batches", "Batches that wait in memory for a disk that takes nothing.")
+	spoolFailures = desc("spool_failures_total", "Writes to the spool that failed.")
+	spoolDropped  = desc("spool_dropped_records_total", "Records that were given up because the spool was full.")
+	pushSuccess   = desc("push_last_success_timestamp_seconds", "When the collector last acknowledged something.")
+	pushFailures  = desc("push_failures_total", "Requests to the collector that did not succeed.", "reason")
+	pushAcked     = desc("push_acknowledged_batches_total", "Batches that the collector acknowledged.")
+)
+
+// Describe announces nothing, so that what there is no value for may be left out.
+func (h *health) Describe(chan<- *prometheus.Desc) {}
+
+// Collect sends the state. It may be called concurrently.
+func (h *health) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, l ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, l...)
+	}
+	count := func(d *prometheus.Desc, v uint64, l ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), l...)
+	}
+	a, s := h.agent.Stats(), h.spool.Stats()
+	gauge(buildInfo, 1, version, runtime.Version())
+	count(framesTotal, a.Frames)
+	count(recordsTotal, a.Records)
+	paused := 0.0
+	if a.Paused {
+		paused = 1
+	}
+	gauge(pausedState, paused)
+	gauge(spoolPending, float64(s.PendingBatches))
+	gauge(spoolBytes, float64(s.Bytes))
+	gauge(spoolHeld, float64(s.Held))
+	count(spoolFailures, s.Failures)
+	count(spoolDropped, s.DroppedRecords)
+	if h.push == nil {
+		return
+	}
+	p := h.push.Stats()
+	if !p.LastSuccess.IsZero() {
+		gauge(pushSuccess, float64(p.LastSuccess.UnixMilli())/1e3)
+	}
+	count(pushAcked, p.Acknowledged)
+	for reason, n := range p.Failures {
+		count(pushFailures, n, string(reason))
+	}
+}
