@@ -38,13 +38,13 @@ func (t *text) quality() {
 	t.line("%s", t.paint(bold, "Data quality"))
 	t.note("GPUs", "%s present in the period", contract.Grouped(int64(q.GPUs)))
 	if q.OverlapRecords > 0 {
-		t.note("overlaps", "%s records left out, because another agent's records own their GPU and time", contract.Grouped(q.OverlapRecords))
+		t.note("overlaps", "records left out, because another agent's own their GPU and time: %s", contract.Grouped(q.OverlapRecords))
 	}
 	if q.Conflicts > 0 {
-		t.note("conflicts", "%s batches kept aside since the store began: same identity, other content", contract.Grouped(q.Conflicts))
+		t.note("conflicts", "batches kept aside since the store began, as they had the identity of another: %s", contract.Grouped(q.Conflicts))
 	}
 	if q.Quarantined > 0 {
-		t.note("quarantined", "%s batches kept aside since the store began, because they could not be accepted", contract.Grouped(q.Quarantined))
+		t.note("quarantined", "batches kept aside since the store began, as they could not be accepted: %s", contract.Grouped(q.Quarantined))
 	}
 	if q.OverlapRecords+q.Conflicts+q.Quarantined == 0 {
 		t.note("kept aside", "nothing: no overlaps, no conflicts, no quarantined batches")

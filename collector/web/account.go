@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/gpumeter/gpumeter/contract"
 )
@@ -70,6 +71,7 @@ func accountOf(s *contract.Statement) account {
 	return a
 }
 
+// figuresOf holds each number and its unit together with no-break spaces.
 func figuresOf(s *contract.Statement) []figure {
 	l := &s.Total
 	b := &l.Buckets
@@ -83,6 +85,9 @@ func figuresOf(s *contract.Statement) []figure {
 	}
 	if price, ok := l.Cost.Contracted.PerHour(b[contract.Busy]); ok && l.Cost.UnpricedMs == 0 {
 		out = append(out, figure{"Busy hour", price.Figure() + " " + s.Currency, "contracted cost ÷ busy GPU-hours"})
+	}
+	for i := range out {
+		out[i].Of = strings.ReplaceAll(out[i].Of, " %", "\u00a0%")
 	}
 	return out
 }

@@ -12,7 +12,7 @@ import (
 const (
 	chartWidth = 460
 	labelWidth = 88 // of the names left of the bars
-	valueWidth = 62 // of the figures right of them
+	valueWidth = 72 // of the figures right of them
 	rowHeight  = 24
 	barHeight  = 15
 	dayHeight  = 120 // of the columns of days
@@ -62,7 +62,7 @@ func bridgeOf(l *contract.Line) bridge {
 		}
 		width := float64(d.Ms) * scale
 		if d.Ms > 0 {
-			width = math.Max(width, 1) // what is there at all is seen
+			width = math.Max(width, 1.5) // what is there at all is seen
 		}
 		x := float64(labelWidth) + math.Min(float64(from)*scale, float64(chartWidth-labelWidth-valueWidth)-width)
 		y := row * rowHeight
@@ -77,13 +77,13 @@ func bridgeOf(l *contract.Line) bridge {
 	return out
 }
 
-// days is the chart of shares by day, with its table.
+// days is the chart of shares by day, with its table. The page stretches it;
+// its axis is text outside of it.
 type days struct {
-	Title  string // "each day", or "each 7 days"
-	Bars   []rect
-	Labels []label
-	Rows   []dayRow
-	Height int
+	Title string // "each day", or "each 7 days"
+	Bars  []rect
+	Axis  []string
+	Rows  []dayRow
 }
 
 type dayRow struct {
@@ -93,7 +93,7 @@ type dayRow struct {
 
 // daysOf draws one column for each day, as shares of what was contracted on it.
 func daysOf(list []contract.Day) days {
-	out := days{Title: "each day", Height: dayHeight + 18}
+	out := days{Title: "each day"}
 	list, per := grouped(list)
 	if per > 1 {
 		out.Title = fmt.Sprintf("each %d days", per)
@@ -110,12 +110,12 @@ func daysOf(list []contract.Day) days {
 		}
 		out.Rows = append(out.Rows, row)
 	}
-	out.Labels = []label{{"first", list[0].Date, "0", fmt.Sprint(dayHeight + 14)}}
+	out.Axis = []string{list[0].Date}
 	if n := len(list); n > 2 {
-		out.Labels = append(out.Labels, label{"middle", list[n/2].Date, px((float64(n/2) + 0.5) * pitch), fmt.Sprint(dayHeight + 14)})
+		out.Axis = append(out.Axis, list[n/2].Date)
 	}
 	if n := len(list); n > 1 {
-		out.Labels = append(out.Labels, label{"last", list[n-1].Date, fmt.Sprint(chartWidth), fmt.Sprint(dayHeight + 14)})
+		out.Axis = append(out.Axis, list[n-1].Date)
 	}
 	return out
 }

@@ -138,11 +138,12 @@ func keptAside(q contract.Quality) []trust {
 		n    int64
 		what string
 	}{
-		{q.OverlapRecords, "records left out, another agent owns their time"},
-		{q.Conflicts, "batches in conflict, ever"}, {q.Quarantined, "batches quarantined, ever"},
+		{q.OverlapRecords, "records left out, as another agent owns their time"},
+		{q.Conflicts, "batches in conflict since the store began"},
+		{q.Quarantined, "batches quarantined since the store began"},
 	} {
 		if x.n > 0 {
-			out = append(out, trust{false, contract.Grouped(x.n) + " " + x.what})
+			out = append(out, trust{false, x.what + ": " + contract.Grouped(x.n)})
 		}
 	}
 	return out
