@@ -57,8 +57,9 @@ type Config struct {
 	CAFile string
 	// MaxBytes bounds one request before compression.
 	MaxBytes int
-	// Spread is the interval over which agents that start together spread
-	// their first request. Zero does not wait.
+	// Spread is the interval over which agents that have something new at the
+	// same time, as at a window's edge, spread their requests. Zero does not
+	// wait.
 	Spread time.Duration
 	// Timeout bounds one request.
 	Timeout time.Duration
@@ -123,13 +124,15 @@ func (p *Pusher) Wake() {
 func (p *Pusher) Run(ctx context.Context, src Source) error {
 	defer p.client.CloseIdleConnections()
 	var retries int
-	for first := true; ; first = false {
-		sent, err := p.once(ctx, src, first)
+	rested := true
+	for {
+		sent, err := p.once(ctx, src, rested)
 		if ctx.Err() != nil {
 			return nil
 		}
 		wait := idle
 		wake := p.wake
+		rested = !sent && err == nil
 		switch {
 		case err != nil:
 			p.failed(err)
@@ -147,7 +150,8 @@ func (p *Pusher) Run(ctx context.Context, src Source) error {
 }
 
 // once sends one request's worth of batches. sent is false if there are none.
-func (p *Pusher) once(ctx context.Context, src Source, first bool) (sent bool, err error) {
+// After a rest it waits for this agent's place in the spread.
+func (p *Pusher) once(ctx context.Context, src Source, rested bool) (sent bool, err error) {
 	var items []item
 	err = src.Unacked(p.maxBytes, func(id usage.ID, body []byte, hash usage.Hash) {
 		items = append(items, item{id, body, hash})
@@ -158,13 +162,13 @@ func (p *Pusher) once(ctx context.Context, src Source, first bool) (sent bool, e
 	if len(items) == 0 {
 		return false, nil
 	}
-	if first && !sleep(ctx, p.spread(items[0].id.Agent), nil) {
+	if rested && !sleep(ctx, p.spread(items[0].id.Agent), nil) {
 		return false, ctx.Err()
 	}
 	return true, p.deliver(ctx, src, items)
 }
 
-// spread is where in the interval an agent's first request falls.
+// spread is where in the interval an agent's request falls.
 func (p *Pusher) spread(agent string) time.Duration {
 	if p.cfg.Spread <= 0 {
 		return 0

@@ -236,7 +236,7 @@ func TestFailuresKeepDataAndBackOff(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				src := newSource(t, 3)
 				c := &collector{refuse: func(int, []uint64) *http.Response { return refusal(status) }}
-				p := run(t, c, src, 24*time.Hour, nil)
+				p := run(t, c, src, time.Hour, nil)
 				if src.left() != 3 || len(src.aside) != 0 {
 					t.Errorf("%d batches left, %d aside, want 3, 0", src.left(), len(src.aside))
 				}
@@ -364,16 +364,30 @@ func TestConflictsAreNamedInFull(t *testing.T) {
 	})
 }
 
-func TestFirstRequestIsSpread(t *testing.T) {
+// TestRequestsAreSpread wants the same delay after a start and after a rest,
+// and none between the requests of a backlog.
+func TestRequestsAreSpread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		src, c := newSource(t, 1), &collector{}
+		src, c := newSource(t, 30), &collector{}
 		began := time.Now()
-		run(t, c, src, time.Hour, func(cfg *push.Config) { cfg.Spread = 10 * time.Second })
-		if len(c.posts) != 1 {
-			t.Fatalf("%d requests, want 1", len(c.posts))
+		again := began.Add(30 * time.Minute)
+		time.AfterFunc(30*time.Minute, func() { src.add(t) })
+		run(t, c, src, time.Hour, func(cfg *push.Config) { cfg.Spread, cfg.MaxBytes = 10*time.Second, 3000 })
+		if n := len(c.posts); n < 3 || src.left() != 0 {
+			t.Fatalf("%d requests, %d batches left, want several and 0", n, src.left())
 		}
-		if d := c.posts[0].at.Sub(began); d <= 0 || d >= 10*time.Second {
+		d := c.posts[0].at.Sub(began)
+		if d <= 0 || d >= 10*time.Second {
 			t.Errorf("first request after %s, want within 10s and not at once", d)
+		}
+		for _, p := range c.posts[:len(c.posts)-1] {
+			if p.at != c.posts[0].at {
+				t.Errorf("a request of the backlog waits for %s", p.at.Sub(c.posts[0].at))
+			}
+		}
+		// Nobody woke the pusher: it looks by itself within a minute.
+		if late := c.posts[len(c.posts)-1].at.Sub(again); late < d || late > time.Minute+d {
+			t.Errorf("request after the rest comes %s late, want between %s and a minute more", late, d)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package spool
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"go.etcd.io/bbolt"
@@ -108,7 +109,7 @@ func (s *Spool) Ack(storeID string, committed map[string]usage.Ranges, conflicts
 		return fmt.Errorf("acknowledge in spool %s: it is closed", s.path)
 	}
 	defer s.publish()
-	if r := committed[s.id.stream().String()]; len(conflicts) > 0 || len(r) > 0 && r[len(r)-1].Hi > s.id.Seq {
+	if s.overtaken(committed, conflicts) {
 		s.adopt(s.id.newEpoch(OriginOvertaken))
 	}
 	reissued, err := s.reissue(conflicts)
@@ -127,8 +128,21 @@ func (s *Spool) Ack(storeID string, committed map[string]usage.Ranges, conflicts
 	return err
 }
 
+// overtaken reports whether numbers of the present epoch were used by another
+// copy of this spool.
+func (s *Spool) overtaken(committed map[string]usage.Ranges, conflicts []usage.ID) bool {
+	for _, id := range conflicts {
+		if id.Agent == s.id.Agent && id.Epoch == s.id.Epoch {
+			return true
+		}
+	}
+	r := committed[s.id.stream().String()]
+	return len(r) > 0 && r[len(r)-1].Hi > s.id.Seq
+}
+
 // answer changes the marks in the index after a collector's answer, and
-// returns those that changed. What was reissued counts as acknowledged.
+// returns those that changed. reissued has the batches in conflict: one that
+// was stored anew counts as acknowledged, one that could not be goes on waiting.
 func (s *Spool) answer(storeID string, committed map[string]usage.Ranges, reissued map[uint64]bool) map[uint64]mark {
 	another := s.id.Store != "" && storeID != s.id.Store
 	now := mark{AtMs: s.o.Now().UnixMilli()}
@@ -143,8 +157,10 @@ func (s *Spool) answer(storeID string, committed map[string]usage.Ranges, reissu
 		e := &s.index.entries[i]
 		r, isTold := told[e.stream]
 		m := e.mark
+		done, inConflict := reissued[e.pos]
 		switch has := r.Has(e.seq); {
-		case reissued[e.pos]:
+		case inConflict && !done:
+		case inConflict:
 			m = now
 		case has && (e.waiting() || another):
 			m = now
@@ -159,29 +175,39 @@ func (s *Spool) answer(storeID string, committed map[string]usage.Ranges, reissu
 }
 
 // reissue stores batches that are in conflict once more, under the present
-// epoch, and returns their old positions.
+// epoch. It returns their old positions, and whether it was done.
 func (s *Spool) reissue(conflicts []usage.ID) (map[uint64]bool, error) {
-	done := map[uint64]bool{}
+	reissued := map[uint64]bool{}
+	var first error
 	for _, id := range conflicts {
 		e := s.index.find(id)
-		if e == nil || !e.waiting() || s.db == nil {
+		if e == nil || !e.waiting() {
 			continue
 		}
 		pos := e.pos
-		x, err := s.readBatch(pos)
-		if err != nil {
-			return done, fmt.Errorf("store batch %s anew: %w", id, err)
+		err := s.storeAnew(pos)
+		reissued[pos] = err == nil
+		if err != nil && first == nil {
+			first = fmt.Errorf("store batch %s anew: %w", id, err)
 		}
-		old, err := usage.Open(x.body)
-		if err != nil {
-			return done, fmt.Errorf("store batch %s anew: %w", id, err)
-		}
-		if _, _, err := s.store(old.Batch, s.o.Now()); err != nil {
-			return done, fmt.Errorf("store batch %s anew: %w", id, err)
-		}
-		done[pos] = true
 	}
-	return done, nil
+	return reissued, first
+}
+
+func (s *Spool) storeAnew(pos uint64) error {
+	if s.db == nil {
+		return errors.New("the spool's file is in doubt")
+	}
+	x, err := s.readBatch(pos)
+	if err != nil {
+		return err
+	}
+	old, err := usage.Open(x.body)
+	if err != nil {
+		return err
+	}
+	_, _, err = s.store(old.Batch, s.o.Now())
+	return err
 }
 
 // SetAside marks a batch that the collector refuses: it is kept, as long as

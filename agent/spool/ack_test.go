@@ -1,6 +1,7 @@
 package spool_test
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -158,10 +159,25 @@ func TestConflictIsStoredAnew(t *testing.T) {
 func TestAnotherMachineIsAnotherAgent(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "spool.db")
 	s := mustOpen(t, path, spool.Options{MachineID: "one"})
-	mustAppend(t, s, 0)
+	if _, err := s.Append(batch(0), map[string][]byte{"meter": []byte("its GPUs")}); err != nil {
+		t.Fatal(err)
+	}
 	before := s.Stats()
 	s.Close()
-	s = mustOpen(t, path, spool.Options{MachineID: "two"})
+	for range 2 {
+		s = mustOpen(t, path, spool.Options{MachineID: "two"})
+		if v, _ := s.State("meter"); v != nil {
+			t.Errorf("state %q came along, want none: it is about the other machine", v)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Rename(path, path+"-again"); err != nil { // a third machine, to see the move itself
+		t.Fatal(err)
+	}
+	path += "-again"
+	s = mustOpen(t, path, spool.Options{MachineID: "three"})
 	mustAppend(t, s, 1)
 	st := s.Stats()
 	if st.Agent == before.Agent || st.Epoch == before.Epoch || st.Seq != 1 || st.Origin != spool.OriginMoved {

@@ -139,7 +139,7 @@ func TestOpenSurvivesFlippedBytes(t *testing.T) {
 	was := makeSound(t, 40)
 	rng := rand.New(rand.NewPCG(7, 7))
 	origins := map[spool.Origin]int{}
-	for range 200 {
+	for range 120 {
 		file := bytes.Clone(was.file)
 		flips := 1 + rng.IntN(8)
 		for range flips {
@@ -159,7 +159,7 @@ func TestOpenSurvivesFlippedBytes(t *testing.T) {
 // TestOpenSurvivesEveryHeader flips each byte of the pages' headers and of the
 // meta pages, where bbolt is at its most trusting.
 func TestOpenSurvivesEveryHeader(t *testing.T) {
-	was := makeSound(t, 40)
+	was := makeSound(t, 24)
 	page := os.Getpagesize()
 	for at := 0; at < len(was.file); at += page {
 		head := 16

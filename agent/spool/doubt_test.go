@@ -141,3 +141,61 @@ func TestPanicInsideBoltIsAnError(t *testing.T) {
 		t.Errorf("Append = seq %d, %v, want 2", b.Batch.Seq, err)
 	}
 }
+
+// TestConflictOnAFailingDiskGoesOnWaiting has no way to store the batch anew: it
+// must not count as acknowledged.
+func TestConflictOnAFailingDiskGoesOnWaiting(t *testing.T) {
+	s, err := Open(filepath.Join(t.TempDir(), "spool.db"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	b, err := s.Append(plain(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	committed := map[string]usage.Ranges{s.id.stream().String(): {{Lo: 1, Hi: 1}}}
+	s.commit = failing(false)
+	if err := s.Ack("a", committed, []usage.ID{b.Batch.ID()}); err == nil {
+		t.Error("Ack on a failing disk reports success")
+	}
+	if st := s.Stats(); st.PendingBatches != 1 {
+		t.Fatalf("stats %+v, want the batch in conflict pending", st)
+	}
+	if err := s.Flush(); err == nil {
+		t.Error("Flush on a failing disk reports success")
+	}
+	s.commit = (*bbolt.DB).Update
+	if err := s.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Ack("a", committed, []usage.ID{b.Batch.ID()}); err != nil {
+		t.Fatal(err)
+	}
+	if st := s.Stats(); st.Batches != 2 || st.PendingBatches != 1 || st.Epoch == b.Batch.Epoch {
+		t.Errorf("stats %+v, want the batch pending in a new epoch", st)
+	}
+}
+
+// TestDiskThatAlwaysFailsHoldsNothingUp has every commit fail, also those after
+// the file was written anew.
+func TestDiskThatAlwaysFailsHoldsNothingUp(t *testing.T) {
+	s, err := Open(filepath.Join(t.TempDir(), "spool.db"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.commit = failing(false)
+	for range 5 {
+		if b, err := s.Append(plain(), nil); err != nil || b.Batch.Seq != 0 {
+			t.Fatalf("Append = seq %d, %v, want the batch held", b.Batch.Seq, err)
+		}
+	}
+	if err := s.Flush(); err == nil || s.Stats().Held != 5 {
+		t.Errorf("Flush = %v, stats %+v, want an error and 5 held", err, s.Stats())
+	}
+	s.commit = (*bbolt.DB).Update
+	if err := s.Flush(); err != nil || s.Stats().Held != 0 || s.Stats().Seq != 5 {
+		t.Errorf("Flush = %v, stats %+v, want all written", err, s.Stats())
+	}
+}

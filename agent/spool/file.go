@@ -81,8 +81,8 @@ type change struct {
 	put   *stored
 	pos   uint64
 	drop  []uint64
-	marks map[uint64]mark // the zero mark removes one
-	state map[string][]byte
+	marks map[uint64]mark   // the zero mark removes one
+	state map[string][]byte // nil removes one
 }
 
 func key(pos uint64) []byte { return binary.BigEndian.AppendUint64(nil, pos) }
@@ -110,7 +110,7 @@ func (c change) apply(tx *bbolt.Tx) error {
 		}
 	}
 	for name, v := range c.state {
-		if err := tx.Bucket(bucketState).Put([]byte(name), guardValue([]byte(name), v)); err != nil {
+		if err := putState(tx.Bucket(bucketState), []byte(name), v); err != nil {
 			return err
 		}
 	}
@@ -122,6 +122,13 @@ func (c change) apply(tx *bbolt.Tx) error {
 		return err
 	}
 	return tx.Bucket(bucketMeta).Put(keyIdentity, guardValue(keyIdentity, v))
+}
+
+func putState(states *bbolt.Bucket, name, v []byte) error {
+	if v == nil {
+		return states.Delete(name)
+	}
+	return states.Put(name, guardValue(name, v))
 }
 
 func putMark(marks *bbolt.Bucket, pos uint64, m mark) error {

@@ -46,17 +46,17 @@ func (s *Spool) lose(records int64, detail string) {
 	})
 }
 
-// drain writes what is held, oldest first, as far as the disk goes along. It
-// returns the last batch if that became durable, and an empty Sealed if not.
+// drain writes what is held, oldest first, as far as the disk goes along; a file
+// in doubt is written anew first, once. It returns the last batch if that became
+// durable, and an empty Sealed if not.
 func (s *Spool) drain(now time.Time) (last usage.Sealed) {
-	for len(s.held) > 0 {
-		if s.db == nil {
-			if err := s.reopen(); err != nil {
-				s.stumble(err)
-				return usage.Sealed{}
-			}
-			continue // what was held may turn out to be in the file
+	if s.db == nil {
+		if err := s.reopen(); err != nil {
+			s.stumble(err)
+			return usage.Sealed{}
 		}
+	}
+	for len(s.held) > 0 && s.db != nil {
 		b := s.held[0].batch
 		sealed, refused, err := s.store(b, now)
 		switch {
@@ -71,7 +71,9 @@ func (s *Spool) drain(now time.Time) (last usage.Sealed) {
 		s.held = s.held[1:]
 		last = sealed
 	}
-	s.recovered()
+	if s.db != nil {
+		s.recovered()
+	}
 	return last
 }
 

@@ -49,8 +49,9 @@ func appendUntilKilled(path string) error {
 	}
 }
 
-// killRound runs a child until it is killed and returns what it printed.
-func killRound(t *testing.T, path string, after time.Duration, ack bool) []string {
+// killRound runs a child, kills it some time after it printed its first line,
+// or if cold after its start, and returns what it printed.
+func killRound(t *testing.T, path string, after time.Duration, cold, ack bool) []string {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), killEnv+"="+path)
@@ -65,11 +66,15 @@ func killRound(t *testing.T, path string, after time.Duration, ack bool) []strin
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	timer := time.AfterFunc(after, func() { cmd.Process.Kill() })
-	defer timer.Stop()
+	kill := func() { cmd.Process.Kill() }
+	if cold {
+		time.AfterFunc(after, kill)
+	}
 	var lines []string
 	for sc := bufio.NewScanner(out); sc.Scan(); {
-		lines = append(lines, sc.Text())
+		if lines = append(lines, sc.Text()); len(lines) == 1 && !cold {
+			time.AfterFunc(after, kill)
+		}
 	}
 	cmd.Wait()
 	if cmd.ProcessState.Exited() {
@@ -86,8 +91,8 @@ func TestKillLosesNothingDurable(t *testing.T) {
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	var printed []string
-	for range killRounds() {
-		printed = append(printed, killRound(t, path, time.Duration(20+rng.IntN(120))*time.Millisecond, false)...)
+	for round := range killRounds() {
+		printed = append(printed, killRound(t, path, time.Duration(rng.IntN(100))*time.Millisecond, round%4 == 3, false)...)
 	}
 	if len(printed) < 20 {
 		t.Fatalf("only %d batches in all rounds", len(printed))
@@ -119,8 +124,8 @@ func TestKillUnderAcksNeverReusesANumber(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 0))
 	seen := map[string]bool{}
 	last := 0
-	for range killRounds() / 2 {
-		for _, line := range killRound(t, path, time.Duration(20+rng.IntN(120))*time.Millisecond, true) {
+	for round := range killRounds() / 2 {
+		for _, line := range killRound(t, path, time.Duration(rng.IntN(100))*time.Millisecond, round%4 == 3, true) {
 			f := strings.Fields(line)
 			id := strings.Join(f[:3], " ")
 			n, err := strconv.Atoi(f[2])

@@ -127,6 +127,10 @@ func (s *Spool) settle(torn bool) {
 	case id.Machine != s.o.MachineID:
 		id = newIdentity(s.o.MachineID, OriginMoved)
 		id.Store = s.id.Store
+		// The inventory is that of the other machine.
+		for name := range s.state {
+			s.state[name] = nil
+		}
 	case torn:
 		id = id.newEpoch(OriginTorn)
 	default:
@@ -143,7 +147,7 @@ func (s *Spool) adopt(id identity) {
 	if s.db == nil {
 		return
 	}
-	if err := s.write(change{id: &id}); err != nil {
+	if err := s.write(change{id: &id, state: s.state}); err != nil {
 		s.stumble(err)
 	}
 }

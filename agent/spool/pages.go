@@ -30,6 +30,7 @@ const (
 	flagBucket      = 0x01 // of a leaf element
 	maxTreeDepth    = 32
 	maxPageElements = 1 << 16
+	maxPageBytes    = 64 << 20 // with overflow; two of the largest batches are 8 MiB
 )
 
 // meta is one of the two meta pages.
@@ -160,7 +161,7 @@ func (t *tree) page(id uint64) ([]byte, error) {
 		return nil, fmt.Errorf("page %d: %w: %w", id, errDamaged, err)
 	}
 	n := uint64(binary.LittleEndian.Uint32(head[12:])) + 1
-	if binary.LittleEndian.Uint64(head) != id || n > t.meta.high-id {
+	if binary.LittleEndian.Uint64(head) != id || n > t.meta.high-id || n > uint64(maxPageBytes/t.meta.pageSize) {
 		return nil, p.bad("header")
 	}
 	for i := id; i < id+n; i++ {

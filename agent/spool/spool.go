@@ -144,8 +144,9 @@ func (s *Spool) Append(b usage.Batch, state map[string][]byte) (usage.Sealed, er
 	return s.drain(now), nil
 }
 
-// Flush writes batches that wait in memory, and lets go of what was kept long
-// enough. It is for callers that append rarely; Append does the same.
+// Flush writes batches that wait in memory, takes a file in doubt into use again
+// after writing it anew, and lets go of what was kept long enough. It is for
+// callers that append rarely; Append does the same.
 func (s *Spool) Flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -154,7 +155,7 @@ func (s *Spool) Flush() error {
 	}
 	defer s.publish()
 	now := s.o.Now()
-	if s.drain(now); len(s.held) > 0 {
+	if s.drain(now); len(s.held) > 0 || s.db == nil {
 		return fmt.Errorf("flush spool %s: %d batches wait in memory: %w", s.path, len(s.held), s.count.lastErr)
 	}
 	return s.prune(now)
