@@ -3,6 +3,7 @@ package collector
 import (
 	"bufio"
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"strconv"
@@ -93,7 +94,8 @@ func statusOf(err error) int {
 		return http.StatusUnsupportedMediaType
 	case errors.Is(err, errStore), errors.Is(err, errStopped):
 		return http.StatusServiceUnavailable
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, io.ErrUnexpectedEOF):
+		// Cut off on the way: it is not the sender who is wrong.
 		return http.StatusRequestTimeout
 	}
 	return http.StatusBadRequest
