@@ -139,7 +139,7 @@ func do(h http.Handler, method, url string, body []byte, header ...string) *http
 }
 
 func post(h http.Handler, body []byte, header ...string) *httptest.ResponseRecorder {
-	return do(h, "POST", "/v1/usage", body, header...)
+	return do(h, http.MethodPost, "/v1/usage", body, header...)
 }
 
 func answer(t testing.TB, w *httptest.ResponseRecorder) collector.Answer {
@@ -296,7 +296,7 @@ func TestBombIsStoppedBeforeItIsUnpacked(t *testing.T) {
 	}
 	z.Close()
 	body := &measured{Reader: bytes.NewReader(bomb.Bytes())}
-	r := httptest.NewRequest("POST", "/v1/usage", body)
+	r := httptest.NewRequest(http.MethodPost, "/v1/usage", body)
 	r.Header.Set("Content-Encoding", "gzip")
 	w := httptest.NewRecorder()
 	start(t, collector.Config{}).ServeHTTP(w, r)
@@ -414,7 +414,7 @@ func TestRequesterWhoLeavesBreaksNoGroup(t *testing.T) {
 		ctx, leave := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			r := httptest.NewRequestWithContext(ctx, "POST", "/v1/usage", bytes.NewReader(lines(t, batch(agentA, 1))))
+			r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/v1/usage", bytes.NewReader(lines(t, batch(agentA, 1))))
 			h.ServeHTTP(httptest.NewRecorder(), r)
 		})
 		wg.Go(func() { answer(t, post(h, lines(t, batch(agentB, 1)))) })

@@ -63,7 +63,7 @@ func (s *slot) fails(p *Presence) rule {
 	scope := &s.t.Scope
 	pinned := s.pins[p.GPU] || s.pins[p.Node]
 	switch {
-	case p.Provider != s.provider && !(p.Provider == "" && pinned):
+	case p.Provider != s.provider && (p.Provider != "" || !pinned):
 		return ruleProvider
 	case p.Model != s.t.Model:
 		return ruleModel

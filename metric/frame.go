@@ -21,11 +21,11 @@ type GPU struct {
 type Condition uint8
 
 const (
-	// Unobserved: nothing is known of this GPU now. See Look.Reason.
+	// Unobserved means that nothing is known of this GPU now. See Look.Reason.
 	Unobserved Condition = iota
-	// Good: the GPU answered.
+	// Good means that the GPU answered.
 	Good
-	// Lost: the driver says that the GPU is gone from the bus.
+	// Lost means that the driver says that the GPU is gone from the bus.
 	Lost
 )
 

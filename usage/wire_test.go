@@ -142,7 +142,7 @@ func FuzzOpen(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add([]byte(s.Body))
+	f.Add(s.Body)
 	f.Add([]byte(`{"v":1,"records":[{"start_ms":-9223372036854775808,"end_ms":9223372036854775807}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		s, err := usage.Open(body)

@@ -38,7 +38,7 @@ func squareWave(from, to, on time.Duration) time.Duration {
 }
 
 func TestReaderMetersSquareWave(t *testing.T) {
-	for _, every := range []time.Duration{interval, 450 * time.Millisecond, time.Second} {
+	for _, every := range []time.Duration{200 * time.Millisecond, 450 * time.Millisecond, time.Second} {
 		t.Run(every.String(), func(t *testing.T) {
 			t.Parallel()
 			n := start(t, "gpus 2 h100\ngpu * util square period=1s on=0.4s\n", func(c *nvml.Config) { c.Interval = every })

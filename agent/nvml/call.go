@@ -51,6 +51,7 @@ import "C"
 
 import (
 	"errors"
+	"runtime"
 	"unsafe"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
@@ -65,9 +66,11 @@ const missing = nvml.ERROR_FUNCTION_NOT_FOUND
 
 // open loads a shared library.
 func open(path string) (unsafe.Pointer, error) {
+	runtime.LockOSThread() // the error is kept for the thread that made it
+	defer runtime.UnlockOSThread()
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
-	handle := C.dlopen(name, C.RTLD_NOW|C.RTLD_LOCAL)
+	handle := C.dlopen(name, C.RTLD_LAZY|C.RTLD_LOCAL)
 	if handle == nil {
 		return nil, errors.New(C.GoString(C.dlerror()))
 	}

@@ -61,21 +61,21 @@ func startChild(cfg *Config, now time.Duration, deliver func(*child, kind, []byt
 	c.cmd.WaitDelay = time.Second // for what the worker's stderr is still open for
 	// A terminal's Ctrl-C is for the parent, which then ends the worker.
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	in, err := c.cmd.StdinPipe()
-	if err != nil {
-		return nil, fmt.Errorf("start worker: %w", err)
-	}
-	c.in = in
 	out, theirs, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
 	defer theirs.Close()
 	c.out, c.cmd.Stdout = out, theirs
-	if err := c.cmd.Start(); err != nil {
+	in, err := c.cmd.StdinPipe()
+	if err == nil {
+		err = c.cmd.Start()
+	}
+	if err != nil {
 		out.Close()
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
+	c.in = in
 	// The pipe takes the few bytes even if the worker never reads them; if it
 	// is gone already, that shows as its exit.
 	_, _ = in.Write((&settings{cfg.Library, cfg.Interval}).append(nil))

@@ -27,6 +27,7 @@ type device struct {
 	values   []float64
 	callDue  []due
 	fieldDue []due
+	out      [maxParts]float64 // of one call
 	batch    []nvml.FieldValue
 	batchOf  []int
 	wrap     []wrapping
@@ -155,7 +156,7 @@ func (d *device) read(now time.Duration) outcome {
 }
 
 func (d *device) readCalls(o *outcome) {
-	var out [maxParts]float64
+	out := &d.out
 	for i := range d.plan.calls {
 		c := &d.plan.calls[i]
 		if !d.callDue[i].now(d.now) {
@@ -164,7 +165,7 @@ func (d *device) readCalls(o *outcome) {
 			}
 			continue
 		}
-		code := c.read(d, c.arg, &out)
+		code := c.read(d, c.arg, out)
 		o.note(code)
 		d.callDue[i].after(code, d.now, c.every)
 		for _, row := range c.rows {
@@ -227,9 +228,8 @@ func (d *device) open(index int) (metric.GPU, nvml.Return) {
 	g.Name, _ = d.name(fnName)
 	g.Serial, _ = d.name(fnSerial)
 	g.VBIOS, _ = d.name(fnVBIOS)
-	var out [maxParts]float64
-	if readMemory(d, 0, &out) == nvml.SUCCESS {
-		g.MemoryBytes = uint64(out[0])
+	if readMemory(d, 0, &d.out) == nvml.SUCCESS {
+		g.MemoryBytes = uint64(d.out[0])
 	}
 	return g, nvml.SUCCESS
 }

@@ -20,8 +20,8 @@ const (
 	// wantedEvents are the events that are registered where they are supported.
 	wantedEvents = nvml.EventTypeXidCriticalError
 	// waitEvents is how long one wait for events lasts. It bounds how long the
-	// worker needs to end.
-	waitEvents = 400 * time.Millisecond
+	// worker needs to end, and has to be shorter than farewell.
+	waitEvents = 800 * time.Millisecond
 	// Waiting that fails at once, as it does while a GPU is lost, is repeated
 	// after a time that doubles.
 	firstStorm = time.Second

@@ -15,7 +15,7 @@ import (
 // eight for ever.
 func TestWedgedGPULeavesTheOthersAlone(t *testing.T) {
 	t.Parallel()
-	n := start(t, "gpus 8 h100\ngpu * util 30\n")
+	n := start(t, "gpus 8 h100\ngpu * util 30\n", func(c *nvml.Config) { c.Interval = 3 * interval })
 	n.until("with eight good looks", good(8))
 	n.write("gpus 8 h100\ngpu * util 30\nfault * gpu 3 block\n")
 	var last [8]time.Duration
@@ -92,9 +92,10 @@ func TestUnknownErrorAtTheHandleIsALoss(t *testing.T) {
 func TestUnknownErrorOnceIsAMissedLook(t *testing.T) {
 	t.Parallel()
 	scenario := "gpus 2 h100\ngpu * util 50\n"
-	n := start(t, scenario)
+	const every = 3 * interval
+	n := start(t, scenario, func(c *nvml.Config) { c.Interval = every })
 	n.until("with two good looks", good(2))
-	n.write(scenario + "fault nvmlDeviceGetSamples gpu 0 return UNKNOWN times=3\nfault nvmlDeviceGetUtilizationRates gpu 0 return UNKNOWN times=3\n")
+	n.write(scenario + "fault nvmlDeviceGetSamples gpu 0 return UNKNOWN times=1\nfault nvmlDeviceGetUtilizationRates gpu 0 return UNKNOWN times=1\n")
 	f := n.until("with a missed look", reason(0, metric.ReasonError))
 	if f.Looks[0].Condition != metric.Unobserved {
 		t.Errorf("condition = %d, want Unobserved", f.Looks[0].Condition)
@@ -105,7 +106,7 @@ func TestUnknownErrorOnceIsAMissedLook(t *testing.T) {
 	if l.Since > before {
 		t.Errorf("the look after the missed one speaks from %s, after the miss at %s", l.Since, before)
 	}
-	if l.At-l.Since > 4*interval {
+	if l.At-l.Since > 4*every {
 		t.Errorf("the look after the missed one speaks for %s, more than three intervals", l.At-l.Since)
 	}
 }
@@ -140,7 +141,7 @@ func TestDriverIsFoundWhenItAppears(t *testing.T) {
 	if !strings.Contains(f.Driver.Detail, library) || f.Driver.Up || len(f.Looks) != 0 {
 		t.Errorf("driver = %+v, want its detail to name %s", f.Driver, library)
 	}
-	if err := os.Symlink(simDir+"/libnvidia-ml.so.1", library); err != nil {
+	if err := os.Symlink(nvml.SimDir(t)+"/libnvidia-ml.so.1", library); err != nil {
 		t.Fatal(err)
 	}
 	n.until("with a good look", good(1))

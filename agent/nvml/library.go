@@ -36,7 +36,6 @@ type function int
 const (
 	fnInit function = iota
 	fnShutdown
-	fnErrorString
 	fnDriverVersion
 	fnNVMLVersion
 	fnCount
@@ -76,7 +75,6 @@ const (
 var symbols = [functions][]string{
 	fnInit:           {"nvmlInit_v2"},
 	fnShutdown:       {"nvmlShutdown"},
-	fnErrorString:    {"nvmlErrorString"},
 	fnDriverVersion:  {"nvmlSystemGetDriverVersion"},
 	fnNVMLVersion:    {"nvmlSystemGetNVMLVersion"},
 	fnCount:          {"nvmlDeviceGetCount_v2"},

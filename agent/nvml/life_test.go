@@ -134,7 +134,7 @@ func TestLargeWorkerIsReplacedWithoutGap(t *testing.T) {
 	t.Parallel()
 	n := start(t, "gpus 2 h100\ngpu * util 50\nleak 256KiB per call\n", func(c *nvml.Config) {
 		c.MaxRSS = 96 << 20
-		c.Interval = 250 * time.Millisecond // frames must stay good on a busy machine
+		c.Interval = 4 * interval // frames must stay good on a busy machine
 	})
 	n.until("with two good looks", good(2))
 	first := n.workers()
@@ -177,6 +177,39 @@ func TestGPUThatWentStaysInFrames(t *testing.T) {
 	f = n.until("without the second GPU", func(f metric.Frame) bool { return len(f.Looks) == 2 && f.Looks[1].Reason == metric.ReasonGone })
 	if f.Looks[0].Condition != metric.Good || f.Looks[1].GPU.UUID != gone {
 		t.Errorf("looks = %s", conditions(f))
+	}
+}
+
+// TestGPUThatCameIsFound adds a GPU under a running worker, which is then
+// replaced: a process may only see the GPUs that there were when it began.
+func TestGPUThatCameIsFound(t *testing.T) {
+	t.Parallel()
+	n := start(t, "gpus 2 h100\n")
+	n.until("with two good looks", good(2))
+	n.write("gpus 3 h100\n")
+	n.until("with three good looks", good(3))
+}
+
+func TestExchangedGPUIsAnother(t *testing.T) {
+	t.Parallel()
+	const fresh = "GPU-01234567-89ab-cdef-0123-456789abcdef"
+	n := start(t, "gpus 2 h100\n")
+	old := n.until("with two good looks", good(2)).Looks[1].GPU.UUID
+	n.write("gpus 2 h100\ngpu 1 uuid " + fresh + "\n")
+	f := n.until("with three GPUs", func(f metric.Frame) bool { return len(f.Looks) == 3 })
+	f = n.until("of which two are good", func(f metric.Frame) bool {
+		want := map[string]metric.Condition{f.Looks[0].GPU.UUID: metric.Good, fresh: metric.Good, old: metric.Unobserved}
+		for _, l := range f.Looks {
+			if l.Condition != want[l.GPU.UUID] {
+				return false
+			}
+		}
+		return true
+	})
+	for _, l := range f.Looks {
+		if l.GPU.UUID == old && l.Reason != metric.ReasonGone {
+			t.Errorf("the old GPU has reason %q, want %q", l.Reason, metric.ReasonGone)
+		}
 	}
 }
 

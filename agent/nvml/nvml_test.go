@@ -2,9 +2,9 @@ package nvml_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -16,9 +16,6 @@ import (
 // workerEnv makes the test program a worker.
 const workerEnv = "GPUMETER_NVML_TEST_WORKER"
 
-// simDir holds the simulated driver libraries.
-var simDir string
-
 func TestMain(m *testing.M) {
 	if os.Getenv(workerEnv) != "" {
 		if err := nvml.RunWorker(context.Background(), os.Stdin, os.Stdout, nvml.WorkerConfig{}); err != nil {
@@ -27,33 +24,24 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(withDriver(m))
-}
-
-// withDriver builds the simulated driver, or takes it from GPUMETER_SIM_DIR.
-func withDriver(m *testing.M) int {
-	simDir = os.Getenv("GPUMETER_SIM_DIR")
-	if simDir == "" {
-		dir, err := os.MkdirTemp("", "sim")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		out, err := exec.Command("make", "-s", "-C", "../../sim/driver", "OUT="+dir).CombinedOutput()
-		if err != nil {
-			fmt.Fprintf(os.Stderr, "build the simulated driver: %v\n%s", err, out)
-			return 1
-		}
-		simDir = dir
+	flag.Parse()
+	// The tests wait far more than they compute.
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
-	return m.Run()
+	code := m.Run()
+	if err := nvml.RemoveSim(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 // node is a simulated node with a reader of its own.
 type node struct {
 	*nvml.Reader
-	t        *testing.T
+	t        testing.TB
 	scenario string // file
 	library  string
 }
@@ -63,9 +51,9 @@ const interval = 100 * time.Millisecond
 
 // start makes a node that does what the scenario says, and reads it until the
 // test ends.
-func start(t *testing.T, scenario string, change ...func(*nvml.Config)) *node {
+func start(t testing.TB, scenario string, change ...func(*nvml.Config)) *node {
 	t.Helper()
-	n := &node{t: t, scenario: filepath.Join(t.TempDir(), "scenario"), library: simDir + "/libnvidia-ml.so.1"}
+	n := &node{t: t, scenario: filepath.Join(t.TempDir(), "scenario"), library: nvml.SimDir(t) + "/libnvidia-ml.so.1"}
 	n.write(scenario)
 	cfg := nvml.Config{
 		Library: n.library, Interval: interval, Deadline: time.Second,
@@ -93,7 +81,7 @@ func start(t *testing.T, scenario string, change ...func(*nvml.Config)) *node {
 	return n
 }
 
-func testProgram(t *testing.T) string {
+func testProgram(t testing.TB) string {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {

@@ -230,7 +230,7 @@ func (r *Reader) Resume() {
 	r.mu.Lock()
 	if r.paused {
 		r.paused = false
-		r.plan = schedule{}
+		r.plan = schedule{kills: r.plan.kills}
 		r.reason, r.detail = metric.ReasonPaused, "resumed"
 	}
 	r.mu.Unlock()

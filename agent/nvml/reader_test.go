@@ -3,7 +3,9 @@ package nvml_test
 import (
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -151,7 +153,7 @@ func TestReaderOmitsUnsupported(t *testing.T) {
 func TestReaderLivesWithoutSymbols(t *testing.T) {
 	t.Parallel()
 	n := start(t, "gpus 2 h100\ngpu * util 40\ngpu 0 process pid=4242 memory=1GiB\n", func(c *nvml.Config) {
-		c.Library = simDir + "/470/libnvidia-ml.so.1"
+		c.Library = nvml.SimDir(t) + "/470/libnvidia-ml.so.1"
 	})
 	f := n.until("with a known utilisation", func(f metric.Frame) bool { return good(2)(f) && f.Looks[0].Util.Known })
 	if !strings.HasPrefix(f.Driver.Version, "470.") {
@@ -178,7 +180,7 @@ func TestReaderListsProcesses(t *testing.T) {
 	t.Parallel()
 	scenario := "gpus 1 h100\ngpu 0 process pid=100 memory=2GiB\ngpu 0 process pid=100 type=graphics memory=1GiB\ngpu 0 process pid=7 type=mps memory=1MiB\n"
 	for pid := 1000; pid < 1040; pid++ { // more than the first buffer takes
-		scenario += "gpu 0 process pid=" + string(appendInt(nil, pid)) + " memory=1MiB\n"
+		scenario += "gpu 0 process pid=" + strconv.Itoa(pid) + " memory=1MiB\n"
 	}
 	n := start(t, scenario)
 	l := n.until("with a good look", good(1)).Looks[0]
@@ -190,13 +192,6 @@ func TestReaderListsProcesses(t *testing.T) {
 	}
 	n.write("gpus 1 h100\nfault nvmlDeviceGetComputeRunningProcesses* return NO_PERMISSION\n")
 	n.until("with unknown processes", func(f metric.Frame) bool { return good(1)(f) && !f.Looks[0].ProcessesKnown })
-}
-
-func appendInt(b []byte, v int) []byte {
-	if v >= 10 {
-		b = appendInt(b, v/10)
-	}
-	return append(b, byte('0'+v%10))
 }
 
 // TestTableIsWellFormed keeps what everything derived from the table relies on.
@@ -231,16 +226,33 @@ func TestTableIsWellFormed(t *testing.T) {
 	}
 }
 
-// TestParentDoesNotOpenTheDriver looks at what this process has mapped, after
-// tests that read through workers.
+// TestParentDoesNotOpenTheDriver looks at what this process has mapped while a
+// worker reads through a library of its own.
 func TestParentDoesNotOpenTheDriver(t *testing.T) {
-	n := start(t, "gpus 1 h100\n")
-	n.until("with a good look", good(1))
-	maps, err := os.ReadFile("/proc/self/maps")
+	t.Parallel()
+	library := filepath.Join(t.TempDir(), "libnvidia-ml.so.1")
+	content, err := os.ReadFile(nvml.SimDir(t) + "/libnvidia-ml.so.1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(string(maps), "libnvidia-ml") {
-		t.Error("this process has the driver library mapped")
+	if err := os.WriteFile(library, content, 0o700); err != nil {
+		t.Fatal(err)
 	}
+	n := start(t, "gpus 1 h100\n", func(c *nvml.Config) { c.Library = library })
+	n.until("with a good look", good(1))
+	if !mapped(t, strconv.Itoa(n.workers()[0]), library) {
+		t.Error("the worker does not have the library mapped")
+	}
+	if mapped(t, "self", library) {
+		t.Error("this process has the library mapped")
+	}
+}
+
+func mapped(t *testing.T, pid, file string) bool {
+	t.Helper()
+	maps, err := os.ReadFile("/proc/" + pid + "/maps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Contains(string(maps), file)
 }

@@ -125,6 +125,7 @@ func (r *Reader) takeGPU(c *child, message []byte) error {
 	}
 	if s.known == nil || s.known.UUID != m.gpu.UUID {
 		s.looks, s.given = 0, true
+		r.cfg.Log.Info("gpu identified", "gpu", m.gpu.UUID, "index", m.gpu.Index, "name", m.gpu.Name)
 	}
 	s.known = r.know(m.gpu)
 	return nil

@@ -13,6 +13,8 @@ import (
 )
 
 const (
+	// parts is into how many parts of an interval the looks are spread.
+	parts = 4
 	// longestPoll is the longest time between two polls of a GPU whose driver
 	// keeps no samples.
 	longestPoll = time.Second
@@ -23,8 +25,9 @@ const (
 	// that doubles from firstRetry to lastRetry.
 	firstRetry = 5
 	lastRetry  = 60
-	// checkIdentity is how often a handle is asked who it is.
-	checkIdentity = 10 * time.Second
+	// identifyAfter is how many intervals pass until a handle is asked again who
+	// it is.
+	identifyAfter = 10
 )
 
 // slot is one of the driver's GPUs, by index, in a goroutine of its own: a
@@ -56,12 +59,12 @@ func newSlot(w *worker, index int) *slot {
 const maxHold = 3
 
 // run looks at the GPU until ctx ends. All GPUs tick in step with the boot
-// clock, each at its own part of the interval, so that neither the driver nor
-// the CPU has to serve them all at once.
+// clock, at one of a few parts of the interval, so that neither the driver nor
+// the CPU has to serve them all at once, nor to wake up for each alone.
 func (s *slot) run(ctx context.Context) {
 	polls := int((s.w.cfg.Interval + longestPoll - 1) / longestPoll)
 	step := s.w.cfg.Interval / time.Duration(polls)
-	shift := step * time.Duration(s.index) / time.Duration(max(s.w.count, 1))
+	shift := step * time.Duration(s.index%parts) / parts
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for n := 0; ; n++ {
@@ -85,8 +88,8 @@ func (s *slot) poll(now time.Duration) {
 	if s.dev.handle == nil || s.dev.util.next.now(now) {
 		return
 	}
-	var out [maxParts]float64
-	s.dev.util.poll(readRates(s.dev, 0, &out), out[0])
+	code := readRates(s.dev, 0, &s.dev.out)
+	s.dev.util.poll(code, s.dev.out[0])
 }
 
 // tick makes one look and sends it.
@@ -115,7 +118,7 @@ func (s *slot) open(now time.Duration) {
 		return
 	}
 	s.dev.clear()
-	s.fails, s.retry, s.checkAt = 0, 0, now+checkIdentity
+	s.fails, s.retry, s.checkAt = 0, 0, now+identifyAfter*s.w.cfg.Interval
 	s.uuid = g.UUID
 	s.w.send((&identity{s.index, g}).append(nil))
 	s.w.own(s.dev.handle, s.index)
@@ -173,7 +176,7 @@ func (s *slot) read(now time.Duration) {
 
 // check asks the handle who it is. Another GPU in its place begins anew.
 func (s *slot) check(now time.Duration, o *outcome) {
-	s.checkAt = now + checkIdentity
+	s.checkAt = now + identifyAfter*s.w.cfg.Interval
 	same, code := s.dev.same(s.uuid)
 	o.note(code)
 	if !same {

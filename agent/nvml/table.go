@@ -1,6 +1,7 @@
 package nvml
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
@@ -30,6 +31,17 @@ type Source struct {
 	// Max is the largest value that can be true, in the driver's unit; above
 	// it the driver is mistaken, and the value is absent. 0 is no limit.
 	Max float64
+}
+
+// String says where the value comes from, for documentation.
+func (s Source) String() string {
+	switch {
+	case s.Call != nil:
+		return s.Call.Name
+	case s.Field != 0:
+		return fmt.Sprintf("nvmlDeviceGetFieldValues(%d)", s.Field)
+	}
+	return "nvmlDeviceGetSamples"
 }
 
 // How often values are read that change with the hardware's health (slow) or

@@ -28,8 +28,9 @@ const (
 	// are under way. It then ends with the driver still open: the kernel
 	// closes it, and a pause has to be quick.
 	farewell = time.Second
-	// countEvery is how often the driver is asked how many GPUs it has.
-	countEvery = 10 * time.Second
+	// countAfter is how many intervals pass until the driver is asked again how
+	// many GPUs it has.
+	countAfter = 10
 	// beatEvery is the longest time between two signs of life.
 	beatEvery = time.Second
 	// The worker's heap is a few hundred KiB, and nothing on it is garbage.
@@ -61,7 +62,9 @@ type worker struct {
 // process has to exit next. Where the driver cannot be used, it tells the
 // parent why and returns the error.
 func RunWorker(ctx context.Context, in io.Reader, out io.Writer, cfg WorkerConfig) error {
-	runtime.GOMAXPROCS(2)
+	// A call that takes long gives its place to others; more places would
+	// only wake up more threads.
+	runtime.GOMAXPROCS(1)
 	debug.SetGCPercent(workerGC)
 	debug.SetMemoryLimit(workerMemory)
 	from := bufio.NewReaderSize(in, 512)
@@ -201,7 +204,8 @@ func (w *worker) beat(ctx context.Context) {
 // recount asks to be replaced when GPUs came or went: a process sees the
 // GPUs that there were when it opened the driver.
 func (w *worker) recount(ctx context.Context) {
-	for pause(ctx, countEvery); ctx.Err() == nil; pause(ctx, countEvery) {
+	every := countAfter * w.cfg.Interval
+	for pause(ctx, every); ctx.Err() == nil; pause(ctx, every) {
 		n, code := w.lib.count()
 		if code == nvml.SUCCESS && n != w.count {
 			w.send((&note{kindStale, "", fmt.Sprintf("the driver has %d GPUs, it had %d", n, w.count)}).append(nil))

@@ -103,7 +103,6 @@ type collector struct {
 	posts []post
 	// refuse answers a post instead; nil takes it.
 	refuse func(n int, seqs []uint64) *http.Response
-	clock  func() time.Time
 }
 
 type post struct {

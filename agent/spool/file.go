@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // Buckets of the file. Keys of batches and marks are positions, big endian.
@@ -65,7 +66,7 @@ func openBolt(path string, noSync bool) (db *bbolt.DB, err error) {
 		})
 		return err
 	})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, ErrHeld
 	}
 	if err != nil {

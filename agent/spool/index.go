@@ -10,8 +10,6 @@ import (
 // stream is an agent's epoch: the scope of sequence numbers.
 type stream struct{ agent, epoch string }
 
-func (st stream) id(seq uint64) usage.ID { return usage.ID{Agent: st.agent, Epoch: st.epoch, Seq: seq} }
-
 // String returns the key under which a collector answers for a stream.
 func (st stream) String() string { return st.agent + "/" + st.epoch }
 

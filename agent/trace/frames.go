@@ -21,7 +21,6 @@ type Player struct {
 	model string
 	ends  []end // by the time that they end
 	start time.Time
-	done  bool
 }
 
 // Player returns a player of these GPUs, which all are of one model.

@@ -106,11 +106,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	defer logFile.Close()
 	d.log = slog.New(slog.NewTextHandler(logFile, nil))
 	d.progress = newDemoProgress(d.errOut, d.now)
-	err = d.serve(ctx)
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return nil
-	}
-	return err
+	return d.serve(ctx)
 }
 
 // openState goes on with what the folder holds, or begins.
@@ -157,7 +153,13 @@ func (d *demo) serve(ctx context.Context) (err error) {
 		return err
 	}
 	d.progress.end(d.server.url)
-	defer func() { err = errors.Join(err, d.server.stop()) }()
+	defer func() {
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			err = nil // Ctrl-C is how a demo ends
+		}
+		d.progress.breakOff()
+		err = errors.Join(err, d.server.stop())
+	}()
 
 	// What is in front of the collector ends before it.
 	runCtx, cancel := context.WithCancel(ctx)
@@ -272,6 +274,6 @@ func (d *demo) startAgent(ctx context.Context, a demoAgent) error {
 	if err != nil {
 		return err
 	}
-	d.agents.program, d.agents.log = program, d.log
+	d.agents.program, d.agents.log, d.agents.errOut = program, d.log, d.errOut
 	return d.agents.start(ctx, a)
 }

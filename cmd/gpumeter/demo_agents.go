@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -31,6 +32,7 @@ type demoAgent struct {
 type demoAgents struct {
 	program string
 	log     *slog.Logger
+	errOut  io.Writer // for what somebody at the terminal should know
 	wait    sync.WaitGroup
 }
 
@@ -103,6 +105,7 @@ func (d *demoAgents) run(ctx context.Context, a demoAgent, out *os.File, started
 	_ = syscall.Kill(-pid, syscall.SIGKILL)
 	if ctx.Err() == nil {
 		d.log.Error("agent ended by itself", "agent", a.name, "err", err, "log", out.Name())
+		fmt.Fprintf(d.errOut, "agent %s ended by itself (%v): see %s\n", a.name, err, out.Name())
 		return
 	}
 	d.log.Info("agent stopped", "agent", a.name, "pid", pid)

@@ -67,10 +67,10 @@ var demoNodes = []demoNode{
 		name: "cw-usw01-live", tranche: "coreweave/h100-research", gpus: 8, model: "h100",
 		cloud: usage.Cloud{Provider: "coreweave", Account: "example-labs", Region: "US-WEST-01", InstanceType: "gd-8xh100ib-i128"},
 		life: []string{
-			"# notebooks on six, nobody on two; one driver call on GPU 7 never returns",
+			"# notebooks on six, nobody on two; the driver calls on GPU 7 never return",
 			"gpu 0-5 util walk period=3m min=0 max=45",
 			"gpu 0-5 process pid=self name=jupyter memory=20GiB",
-			"fault nvmlDeviceGetUtilizationRates gpu 7 block from=6m times=1",
+			"fault * gpu 7 block from=6m",
 		},
 	},
 }

@@ -58,6 +58,16 @@ func (p *demoProgress) set(share float64) {
 	fmt.Fprintf(p.w, "\r\x1b[K%-34s [%s%s] %3.0f %%", p.step, strings.Repeat("#", n), strings.Repeat(".", barWidth-n), 100*share)
 }
 
+// breakOff leaves a step as it is, for what follows to begin on a new line.
+func (p *demoProgress) breakOff() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.terminal && !p.drawn.IsZero() {
+		fmt.Fprintln(p.w)
+	}
+	p.drawn = time.Time{}
+}
+
 // end closes the step with what came of it.
 func (p *demoProgress) end(outcome string) {
 	p.mu.Lock()
@@ -67,4 +77,5 @@ func (p *demoProgress) end(outcome string) {
 		line = "\r\x1b[K" + line
 	}
 	fmt.Fprint(p.w, line)
+	p.drawn = time.Time{}
 }

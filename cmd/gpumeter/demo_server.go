@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"syscall"
 
 	"github.com/gpumeter/gpumeter/collector"
 	"github.com/gpumeter/gpumeter/collector/store"
@@ -41,6 +42,9 @@ func (d *demo) startServer(ctx context.Context, st store.Store) (*demoServer, er
 		return nil, errors.Join(err, st.Close())
 	}
 	l, err := collector.Listen(ctx, collector.Address{Addr: d.args.Listen}, collector.Tokens{})
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = fmt.Errorf("%w (another demo or collector? give --listen another port)", err)
+	}
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -105,7 +106,7 @@ func scrape(t testing.TB, s prom.Snapshot, accept string) string {
 	t.Helper()
 	var log bytes.Buffer
 	h := prom.Handler(registry(t, exporter(s)), slog.New(slog.NewTextHandler(&log, nil)))
-	r := httptest.NewRequest("GET", "/metrics", nil)
+	r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
 	if accept != "" {
 		r.Header.Set("Accept", accept)
 	}
@@ -322,7 +323,7 @@ func TestScrapesMayOverlap(t *testing.T) {
 		wg.Go(func() {
 			for range 5 {
 				w := httptest.NewRecorder()
-				h.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+				h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 				if w.Code != 200 || !strings.Contains(w.Body.String(), "gpu_up{") {
 					t.Errorf("status %d", w.Code)
 				}

@@ -159,10 +159,10 @@ func (n *node) holder(t tenant) usage.Holder {
 	if n.pool.work == training {
 		basis = usage.BasisScheduler
 	}
-	switch {
-	case t == unknown:
+	switch t {
+	case unknown:
 		return usage.Holder{Basis: usage.BasisNone}
-	case t == nobody:
+	case nobody:
 		return usage.Holder{Basis: basis}
 	}
 	h := usage.Holder{Basis: basis, Kind: "pod", Group: n.pool.team}
