@@ -55,7 +55,9 @@ type childSlot struct {
 // more with an error when there will be no more.
 func startChild(cfg *Config, now time.Duration, deliver func(*child, kind, []byte, error)) (*child, error) {
 	c := &child{born: now, heard: now, exited: make(chan struct{})}
-	c.cmd = exec.Command(cfg.Exe, cfg.Args...)
+	// Not CommandContext: it kills, and a worker killed in the middle of a
+	// driver call can wedge its GPU. See insist.
+	c.cmd = exec.Command(cfg.Exe, cfg.Args...) //nolint:noctx // as said above
 	c.cmd.Env = append(cleanEnv(os.Environ()), cfg.Env...)
 	c.cmd.Stderr = &c.last
 	c.cmd.WaitDelay = time.Second // for what the worker's stderr is still open for

@@ -176,7 +176,7 @@ func (l *library) init() error {
 }
 
 // shutdown lets go of the driver.
-func (l *library) shutdown() { callNone(l.fn[fnShutdown]) }
+func (l *library) shutdown() { _ = callNone(l.fn[fnShutdown]) }
 
 func (l *library) count() (int, nvml.Return) {
 	var n uint32

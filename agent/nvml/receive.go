@@ -156,7 +156,9 @@ func (s *childSlot) add(m *look, join bool) {
 	if join && s.looks > 1 && !s.given && old.condition == metric.Good && m.condition == metric.Good {
 		since, at, util = joined(old, m)
 	}
-	values, processes := append(old.values[:0], m.values...), append(old.processes[:0], m.processes...)
+	values, processes := old.values[:0], old.processes[:0]
+	values = append(values, m.values...)
+	processes = append(processes, m.processes...)
 	*old = *m
 	old.since, old.at, old.util, old.values, old.processes = since, at, util, values, processes
 	s.given = false

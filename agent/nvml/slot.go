@@ -2,6 +2,7 @@ package nvml
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -122,7 +123,7 @@ func (s *slot) open(now time.Duration) {
 	s.uuid = g.UUID
 	s.w.send((&identity{s.index, g}).append(nil))
 	s.w.own(s.dev.handle, s.index)
-	s.w.events.register(s.dev)
+	_ = s.w.events.register(s.dev) // without events, kernel messages and readings are left
 }
 
 // cannotOpen says what a GPU is that has no handle.
@@ -211,7 +212,8 @@ func (w *worker) down(code nvml.Return) {
 // fail sends the reason why the driver cannot be used, and ends the worker.
 func (w *worker) fail(err error) {
 	n := note{kind: kindDown, reason: metric.ReasonNoDriver, detail: err.Error()}
-	if e, ok := err.(*driverError); ok {
+	var e *driverError
+	if errors.As(err, &e) {
 		n.reason = reasonFor(e.code)
 	}
 	w.failed.Do(func() {

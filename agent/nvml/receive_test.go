@@ -1,0 +1,127 @@
+package nvml
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gpumeter/gpumeter/metric"
+)
+
+// TestJoinedLooksKeepTheIntegral joins looks in random portions: what they
+// speak for must be all that there was, and add up to the same.
+func TestJoinedLooksKeepTheIntegral(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	s := &childSlot{given: true}
+	var got, want float64
+	var covered, now time.Duration
+	for range 5000 {
+		m := &look{condition: metric.Good, since: now, util: metric.KnownShare(r.Float64())}
+		if r.IntN(5) > 0 { // else it speaks for no time
+			now += time.Duration(r.IntN(1000)) * time.Millisecond
+		}
+		m.at, m.ended = now, now
+		want += m.util.Value * (m.at - m.since).Seconds()
+		s.looks++
+		s.add(m, true)
+		if r.IntN(3) == 0 {
+			s.given = true
+			got += s.look.util.Value * (s.look.at - s.look.since).Seconds()
+			covered += s.look.at - s.look.since
+		}
+	}
+	if !s.given {
+		got += s.look.util.Value * (s.look.at - s.look.since).Seconds()
+		covered += s.look.at - s.look.since
+	}
+	if math.Abs(got-want) > 1e-9*want || covered != now {
+		t.Errorf("joined looks are busy for %vs of %s, want %vs of %s", got, covered, want, now)
+	}
+}
+
+func TestLooksThatAreNoWholeAreNotJoined(t *testing.T) {
+	a := &look{since: 1, at: 5, util: metric.KnownShare(1)}
+	for what, b := range map[string]*look{
+		"gap":     {since: 6, at: 9, util: metric.KnownShare(0)},
+		"unknown": {since: 5, at: 9},
+	} {
+		since, at, util := joined(a, b)
+		if since != b.since || at != b.at || util != b.util {
+			t.Errorf("%s: joined = %d to %d %+v, want the second alone", what, since, at, util)
+		}
+	}
+}
+
+func TestNonsenseEndsTheWorkerAndNotTheParent(t *testing.T) {
+	r := NewReader(Config{})
+	c := &child{}
+	r.current = c
+	for _, message := range [][]byte{{99}, {byte(kindLook), 1}, {byte(kindGPU)}, (&look{slot: 9, reason: "x", values: nil}).append(nil)[4:]} {
+		c.broken = nil
+		r.receive(c, kind(message[0]), message, nil)
+		if c.broken == nil {
+			t.Errorf("message %x is accepted", message)
+		}
+	}
+}
+
+func TestWorkerEnvironmentIsClean(t *testing.T) {
+	got := cleanEnv([]string{"PATH=/bin", "LD_PRELOAD=/tmp/x.so", "LD_LIBRARY_PATH=/tmp", "GLIBC_TUNABLES=x", "GODEBUG=y", "HOME=/"})
+	if want := []string{"PATH=/bin", "HOME=/"}; !slices.Equal(got, want) {
+		t.Errorf("environment = %q, want %q", got, want)
+	}
+}
+
+func TestDelayDoublesUpToItsLimit(t *testing.T) {
+	r := NewReader(Config{RetryMin: 5 * time.Second, RetryMax: 5 * time.Minute})
+	var got []time.Duration
+	for n := range 9 {
+		got = append(got, r.delay(n)/time.Second)
+	}
+	if want := []time.Duration{0, 5, 10, 20, 40, 80, 160, 300, 300}; !slices.Equal(got, want) {
+		t.Errorf("delays = %d, want %d", got, want)
+	}
+}
+
+// TestStuckWorkerIsKilledLateAndSeldom checks the patience that a worker has
+// to be met with: killing one in a driver call can wedge the GPU.
+func TestStuckWorkerIsKilledLateAndSeldom(t *testing.T) {
+	c, err := startChild(&Config{Exe: "/bin/sh", Args: []string{"-c", "trap '' TERM; while :; do sleep 1; done"}}, 0, func(*child, kind, []byte, error) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = c.cmd.Process.Kill()
+		<-c.exited
+	})
+	c.stop(time.Second)
+	for at := time.Second; at < 2*time.Minute; at += 100 * time.Millisecond {
+		if c.insist(at, 2*time.Minute, true) || c.gone() {
+			t.Fatalf("killed at %s", at)
+		}
+	}
+	if !c.termed {
+		t.Error("no SIGTERM within two minutes")
+	}
+	if c.insist(3*time.Minute, 2*time.Minute, false) {
+		t.Error("killed although it may not be")
+	}
+	if !c.insist(3*time.Minute, 2*time.Minute, true) {
+		t.Error("not killed after two minutes")
+	}
+	<-c.exited
+}
+
+func TestObituaryNamesTheCrash(t *testing.T) {
+	var w words
+	for _, s := range []string{"scenario: loaded\nSIGSEGV: segm", "entation violation\nPC=0x1\n", "\ngs     0x0\n"} {
+		if _, err := w.Write([]byte(s)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := w.String(), "SIGSEGV: segmentation violation"; got != want {
+		t.Errorf("words = %q, want %q", got, want)
+	}
+}
