@@ -61,6 +61,9 @@ type Agent struct {
 	meter   *meter.Meter // of the loop only
 	holders *holder.Process
 	pause   pause
+	// windows carries closed windows from the loop to the keeper: a disk that
+	// stalls must not keep the loop from looking.
+	windows chan window
 
 	mu       sync.Mutex // guards what follows
 	snapshot Snapshot
@@ -82,6 +85,16 @@ type Stats struct {
 	Paused  bool
 }
 
+// window is a closed window with the meter's state after it.
+type window struct {
+	batch usage.Batch
+	state []byte
+}
+
+// maxWindows is how many windows may wait for a stalling disk before the loop
+// waits too.
+const maxWindows = 64
+
 // stateKey names the meter's state in the spool.
 const stateKey = "meter"
 
@@ -99,7 +112,7 @@ func New(cfg Config) (*Agent, error) {
 			s = meter.State{}
 		}
 	}
-	a := &Agent{cfg: cfg, holders: &holder.Process{}}
+	a := &Agent{cfg: cfg, holders: &holder.Process{}, windows: make(chan window, maxWindows)}
 	a.meter = meter.New(meter.Config{
 		Window:   cfg.Window,
 		Interval: cfg.Interval,
@@ -124,7 +137,11 @@ func (a *Agent) Run(ctx context.Context) error {
 	if a.cfg.Push != nil {
 		g.Go(func() error { return a.cfg.Push.Run(ctx, a.cfg.Spool) })
 	}
-	g.Go(func() error { return a.loop(ctx) })
+	g.Go(func() error {
+		defer close(a.windows)
+		return a.loop(ctx)
+	})
+	g.Go(a.keeper)
 	return g.Wait()
 }
 
@@ -140,7 +157,7 @@ func (a *Agent) loop(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			a.meter.Event(usage.EventAgentStop, "")
-			return a.keep(a.meter.Flush())
+			return a.hand(a.meter.Flush())
 		case <-tick.C:
 			if err := a.step(ctx); err != nil {
 				return err
@@ -158,7 +175,7 @@ func (a *Agent) step(ctx context.Context) error {
 	if len(closed) == 0 {
 		return nil
 	}
-	return a.keep(closed)
+	return a.hand(closed)
 }
 
 // publish makes the frame visible to exporters.
@@ -182,25 +199,36 @@ func (a *Agent) publish(f metric.Frame) {
 	a.stats.Frames++
 }
 
-// keep puts closed windows into the spool, oldest first.
-func (a *Agent) keep(closed []meter.Closed) error {
+// hand gives closed windows to the keeper, oldest first.
+func (a *Agent) hand(closed []meter.Closed) error {
 	state, err := json.Marshal(a.meter.State())
 	if err != nil {
 		return fmt.Errorf("encode the meter's state: %w", err)
 	}
 	for _, c := range closed {
-		b := a.batch(c)
-		if _, err := a.cfg.Spool.Append(b, map[string][]byte{stateKey: state}); err != nil {
-			return err
-		}
-		a.mu.Lock()
-		a.stats.Records += uint64(len(b.Records))
-		a.mu.Unlock()
-	}
-	if a.cfg.Push != nil {
-		a.cfg.Push.Wake()
+		a.windows <- window{a.batch(c), state}
 	}
 	return nil
+}
+
+// keeper puts windows into the spool until the loop has ended.
+func (a *Agent) keeper() error {
+	var failed error
+	for w := range a.windows {
+		if failed != nil {
+			continue // the loop must not be held up while it ends
+		}
+		if _, failed = a.cfg.Spool.Append(w.batch, map[string][]byte{stateKey: w.state}); failed != nil {
+			continue
+		}
+		a.mu.Lock()
+		a.stats.Records += uint64(len(w.batch.Records))
+		a.mu.Unlock()
+		if a.cfg.Push != nil {
+			a.cfg.Push.Wake()
+		}
+	}
+	return failed
 }
 
 // batch makes the batch of a closed window; the spool gives it its identity.

@@ -140,7 +140,7 @@ func TestLargeWorkerIsReplacedWithoutGap(t *testing.T) {
 	first := n.workers()
 	var c covered
 	replaced := false
-	for end := time.Now().Add(8 * time.Second); time.Now().Before(end) && (!replaced || c.to <= 0); time.Sleep(interval / 2) {
+	for end := time.Now().Add(15 * time.Second); time.Now().Before(end) && (!replaced || c.to <= 0); time.Sleep(interval / 2) {
 		f := n.Frame()
 		if !good(2)(f) {
 			t.Fatalf("driver %+v, looks %s while the worker is replaced", f.Driver, conditions(f))

@@ -82,12 +82,16 @@ func run(ctx context.Context, c config) error {
 	return errors.Join(serve(ctx, c, node, sp, log), sp.Close())
 }
 
+// pushSpread is over how long the agents of a fleet spread their posts: all
+// windows close in the same second.
+const pushSpread = 10 * time.Second
+
 // serve runs the agent, its metrics and its control socket together.
 func serve(ctx context.Context, c config, node usage.Node, sp *spool.Spool, log *slog.Logger) error {
 	var pusher *push.Pusher
 	if c.Collector != "" {
 		var err error
-		pusher, err = push.New(push.Config{URL: c.Collector, TokenFile: c.TokenFile, CAFile: c.CAFile, Spread: c.Interval, Log: log})
+		pusher, err = push.New(push.Config{URL: c.Collector, TokenFile: c.TokenFile, CAFile: c.CAFile, Spread: pushSpread, Log: log})
 		if err != nil {
 			return err
 		}

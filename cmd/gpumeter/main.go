@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -31,11 +32,17 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// exitCode is 2 for wrong usage and 1 for everything else.
+// exitCode is 2 for wrong usage and 1 for everything else. Some errors of usage
+// are cobra's own, and it gives them no type.
 func exitCode(err error) int {
 	var u usageError
 	if errors.As(err, &u) {
 		return 2
+	}
+	for _, cobras := range []string{"required flag(s)", "unknown command", "if any flags in the group"} {
+		if strings.HasPrefix(err.Error(), cobras) {
+			return 2
+		}
 	}
 	return 1
 }
