@@ -262,6 +262,28 @@ func checkWedgedRecords(t *testing.T, n *node) {
 	}
 }
 
+// TestWhatTheDriverProvesMakesAGPUUnhealthy holds the meter's evidence against
+// the driver's table: a renamed metric would go unnoticed otherwise.
+func TestWhatTheDriverProvesMakesAGPUUnhealthy(t *testing.T) {
+	n := startNode(t, `seed 7
+gpus 6 h100
+gpu * util 100%
+gpu 0 ecc-uncorrected 1
+gpu 1 remap-failed on
+gpu 2 recovery-action reset
+gpu 3 lost from=now+1s
+gpu 4 at now+2s xid 79
+`)
+	n.until("five GPUs are unhealthy and one is not", 30*time.Second, func(m map[string]float64) bool {
+		for g := range 5 {
+			if m[fmt.Sprintf("gpu_unhealthy_seconds_total{%d}", g)] == 0 {
+				return false
+			}
+		}
+		return m["gpu_observed_seconds_total{5}"] > 1 && m["gpu_unhealthy_seconds_total{5}"] == 0
+	})
+}
+
 func TestSecondAgentOnANodeIsRefused(t *testing.T) {
 	n := startNode(t, "seed 7\ngpus 1 t4\n")
 	n.until("the GPU is up", 20*time.Second, func(m map[string]float64) bool { return m["gpu_up{0}"] == 1 })
