@@ -233,24 +233,11 @@ func (a *Agent) keeper() error {
 
 // batch makes the batch of a closed window; the spool gives it its identity.
 func (a *Agent) batch(c meter.Closed) usage.Batch {
-	b := usage.Batch{
-		Evidence:      usage.EvidenceAgent,
-		IntervalMs:    a.cfg.Interval.Milliseconds(),
-		ClockOffsetMs: c.ClockOffsetMs,
-		Node:          a.cfg.Node,
-		Records:       c.Records,
-		Events:        c.Events,
-	}
+	node := a.cfg.Node
 	a.mu.Lock()
-	b.Node.Driver = a.snapshot.Node.Driver
+	node.Driver = a.snapshot.Node.Driver
 	a.mu.Unlock()
-	for _, g := range c.GPUs {
-		b.GPUs = append(b.GPUs, usage.GPU{
-			UUID: g.UUID, Model: metric.Model(g.Name), Name: g.Name, Index: g.Index,
-			Serial: g.Serial, PCI: g.PCI, MemoryBytes: g.MemoryBytes,
-		})
-	}
-	return b
+	return c.Batch(node, a.cfg.Interval)
 }
 
 // Snapshot returns the newest frame and what belongs to it. The caller must

@@ -77,7 +77,7 @@ func killedAgent(ctx context.Context, dir, url, from string) error {
 	for sec := start; ; sec += 10 {
 		closed := s.meter.Observe(killFrame(sec, sec == start))
 		for _, c := range closed {
-			if _, err := s.spool.Append(s.batch(c), nil); err != nil {
+			if _, err := s.spool.Append(c.Batch(s.node, s.every), nil); err != nil {
 				return err
 			}
 			fmt.Println(s.spool.Stats().Seq, sec)

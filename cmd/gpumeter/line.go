@@ -111,7 +111,7 @@ func (s *station) keep(ctx context.Context, closed []meter.Closed) error {
 		if err != nil {
 			return fmt.Errorf("encode the meter's state: %w", err)
 		}
-		sealed, err := s.spool.Append(s.batch(c), map[string][]byte{stationState: state})
+		sealed, err := s.spool.Append(c.Batch(s.node, s.every), map[string][]byte{stationState: state})
 		if err != nil {
 			return err
 		}
@@ -124,17 +124,6 @@ func (s *station) keep(ctx context.Context, closed []meter.Closed) error {
 		}
 	}
 	return nil
-}
-
-func (s *station) batch(c meter.Closed) usage.Batch {
-	b := usage.Batch{
-		Evidence: usage.EvidenceAgent, IntervalMs: s.every.Milliseconds(), ClockOffsetMs: c.ClockOffsetMs,
-		Node: s.node, Records: c.Records, Events: c.Events,
-	}
-	for _, g := range c.GPUs {
-		b.GPUs = append(b.GPUs, usage.GPU{UUID: g.UUID, Model: metric.Model(g.Name), Name: g.Name, Index: g.Index, Serial: g.Serial, PCI: g.PCI, MemoryBytes: g.MemoryBytes})
-	}
-	return b
 }
 
 // wait returns when at most n batches are unsent.
