@@ -51,7 +51,7 @@ the real driver and nothing simulated.`,
 			a.given = cmd.Flags().Changed
 			d := &demo{
 				args: a, dir: a.Data, now: time.Now, out: cmd.OutOrStdout(), errOut: cmd.ErrOrStderr(), openStore: openDemoStore,
-				machine: !a.Simulate && !a.NoAgents && hasDriver(),
+				machine: !a.Simulate && !a.NoAgents && hasDriver(), history: demoHistory,
 			}
 			return d.run(cmd.Context())
 		},
@@ -74,7 +74,8 @@ type demo struct {
 	now         func() time.Time
 	out, errOut io.Writer
 	openStore   func(ctx context.Context, dir string, log *slog.Logger) (store.Store, error)
-	machine     bool // meter this machine's GPUs
+	machine     bool          // meter this machine's GPUs
+	history     time.Duration // how far back a new simulated fleet begins
 
 	state    demoState
 	progress *demoProgress
@@ -118,7 +119,7 @@ func (d *demo) openState() error {
 	if !ok {
 		s = demoState{Machine: true, Started: d.now().UTC()}
 		if !d.machine {
-			s = newDemoState(d.args.Seed, d.args.GPUs, d.now())
+			s = newDemoState(d.args.Seed, d.args.GPUs, d.now(), d.history)
 		}
 	}
 	switch {

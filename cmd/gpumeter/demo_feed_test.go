@@ -95,10 +95,13 @@ func (b *bin) disjoint(t *testing.T) (fromMs, toMs int64) {
 	return fromMs, toMs
 }
 
+// shortHistory is enough where the story does not matter.
+const shortHistory = 3 * 24 * time.Hour
+
 var demoNow = time.Date(2026, 11, 24, 14, 23, 17, 0, time.UTC)
 
 func TestFeedGoesOnAfterPausesWithoutGapOrOverlap(t *testing.T) {
-	s := newDemoState(3, 1, demoNow)
+	s := newDemoState(3, 1, demoNow, shortHistory)
 	b := &bin{batches: map[usage.ID]usage.Sealed{}}
 	kinds := ""
 	for _, later := range []time.Duration{0, 0, 40 * time.Minute, 26 * time.Hour, 26 * time.Hour, 27 * time.Hour} {
@@ -111,7 +114,7 @@ func TestFeedGoesOnAfterPausesWithoutGapOrOverlap(t *testing.T) {
 			t.Fatalf("after %s, %d batches were sent twice", later, b.twice)
 		}
 		from, to := b.disjoint(t)
-		if want := demoNow.Add(-demoHistory).Truncate(24 * time.Hour); from != want.UnixMilli() {
+		if want := demoNow.Add(-shortHistory).Truncate(24 * time.Hour); from != want.UnixMilli() {
 			t.Errorf("after %s, records begin at %s, want %s", later, time.UnixMilli(from).UTC(), want)
 		}
 		if want := now.Truncate(time.Minute); to != want.UnixMilli() {
@@ -132,7 +135,7 @@ func TestFeedGoesOnAfterPausesWithoutGapOrOverlap(t *testing.T) {
 
 func TestFeedThatBrokeOffSendsTheRest(t *testing.T) {
 	run := func(fail int) map[usage.ID]string {
-		s := newDemoState(3, 1, demoNow)
+		s := newDemoState(3, 1, demoNow, shortHistory)
 		s.use("one")
 		b := &bin{batches: map[usage.ID]usage.Sealed{}, fail: fail}
 		err := newFeed(t, &s, b, demoNow).catchUp(t.Context(), func(float64) {})
@@ -148,7 +151,7 @@ func TestFeedThatBrokeOffSendsTheRest(t *testing.T) {
 		return b.bodies()
 	}
 	want := run(0)
-	for _, fail := range []int{1, 2, 5} {
+	for _, fail := range []int{1, 2} {
 		if diff := cmp.Diff(want, run(fail)); diff != "" {
 			t.Errorf("with post %d failing, other batches came (-want +got):\n%s", fail, diff)
 		}
@@ -156,7 +159,7 @@ func TestFeedThatBrokeOffSendsTheRest(t *testing.T) {
 }
 
 func TestFeedFillsAnotherStoreAnew(t *testing.T) {
-	s := newDemoState(3, 1, demoNow)
+	s := newDemoState(3, 1, demoNow, shortHistory)
 	var want map[usage.ID]string
 	for _, name := range []string{"one", "another"} {
 		b := &bin{batches: map[usage.ID]usage.Sealed{}}
@@ -174,7 +177,7 @@ func TestFeedFillsAnotherStoreAnew(t *testing.T) {
 }
 
 func TestFeedTellsHowFarItIs(t *testing.T) {
-	s := newDemoState(3, 1, demoNow)
+	s := newDemoState(3, 1, demoNow, shortHistory)
 	b := &bin{batches: map[usage.ID]usage.Sealed{}}
 	var mu sync.Mutex
 	var shares []float64
@@ -186,7 +189,7 @@ func TestFeedTellsHowFarItIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(shares) < 3 || slices.Max(shares) > 1 || slices.Min(shares) < 0 || shares[len(shares)-1] < 0.9 {
+	if len(shares) < 2 || slices.Max(shares) > 1 || slices.Min(shares) < 0 || shares[len(shares)-1] < 0.9 {
 		t.Errorf("shares are %v, want some between 0 and 1 that end near 1", shares)
 	}
 }
@@ -195,7 +198,7 @@ func TestFeedWritesEveryMinuteAndBeginsASegmentEachDay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(24*time.Hour - 3*time.Minute - 20*time.Second) // synctest begins at midnight
 		begin := time.Now().UTC()
-		s := newDemoState(3, 1, begin)
+		s := newDemoState(3, 1, begin, shortHistory)
 		s.Segments[0].From, s.Segments[0].Done = s.Segments[0].To.Add(-24*time.Hour), true
 		b := &bin{batches: map[usage.ID]usage.Sealed{}}
 		f := newFeed(t, &s, b, begin)
@@ -222,7 +225,7 @@ func TestFeedWritesEveryMinuteAndBeginsASegmentEachDay(t *testing.T) {
 
 func TestStateIsReadAsItWasWritten(t *testing.T) {
 	dir := t.TempDir()
-	want := newDemoState(3, 40, demoNow)
+	want := newDemoState(3, 40, demoNow, demoHistory)
 	want.use("one")
 	want.bridge(demoNow, demoNow.Add(8*time.Hour))
 	if err := want.write(dir); err != nil {

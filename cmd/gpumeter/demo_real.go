@@ -47,7 +47,8 @@ func machineContracts(presences []contract.Presence) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# The GPUs of this machine, as gpumeter demo found them at its first start.
 # Edit it: the collector reads it again by itself. docs/contracts.md explains
-# the format.
+# the format. A contract begins at a whole 5 minutes, so it began a little before
+# the agent did: what lies between shows as undelivered.
 contracts:
   - id: this-machine
     title: EXAMPLE the GPUs of this machine, without a price
@@ -93,7 +94,8 @@ func (d *demo) meterMachine(ctx context.Context) error {
 	if err := d.firstReport(ctx); err != nil {
 		return err
 	}
-	d.farewell("This machine's own GPUs; nothing is simulated.")
+	d.farewell(`This machine's own GPUs; nothing is simulated. The contract is an example: it
+began at a whole 5 minutes before the first look, and that time is undelivered.`)
 	<-ctx.Done()
 	return nil
 }

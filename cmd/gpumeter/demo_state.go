@@ -42,15 +42,15 @@ type demoSegment struct {
 	Done  bool      `json:"done"`
 }
 
-// newDemoState begins a story: weeks of hours, and minutes from the hour on
-// that now lies in.
-func newDemoState(seed uint64, gpus int, now time.Time) demoState {
+// newDemoState begins a story at now: hours for as long as history, and
+// minutes from the hour on that now lies in.
+func newDemoState(seed uint64, gpus int, now time.Time, history time.Duration) demoState {
 	now = now.UTC().Truncate(time.Second)
 	hour := now.Truncate(time.Hour)
 	return demoState{
 		Seed: seed, GPUs: gpus, Started: now,
 		Segments: []demoSegment{
-			{Hours: true, From: now.Add(-demoHistory).Truncate(24 * time.Hour), To: hour},
+			{Hours: true, From: now.Add(-history).Truncate(24 * time.Hour), To: hour},
 			{From: hour},
 		},
 	}

@@ -36,10 +36,16 @@ func (w *untilFarewell) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// runDemo runs a demo in dir, without agents, until it waits for Ctrl-C.
+// runDemo runs a demo of a short history in dir, without agents, until it
+// waits for Ctrl-C.
 func runDemo(t *testing.T, dir string, st store.Store, now time.Time, args demoArgs) (out, errOut string, err error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	return runDemoOf(t, shortHistory, dir, st, now, args)
+}
+
+func runDemoOf(t *testing.T, history time.Duration, dir string, st store.Store, now time.Time, args demoArgs) (out, errOut string, err error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	w := &untilFarewell{end: cancel}
 	var e bytes.Buffer
@@ -48,7 +54,7 @@ func runDemo(t *testing.T, dir string, st store.Store, now time.Time, args demoA
 		args.given = func(string) bool { return false }
 	}
 	d := &demo{
-		args: args, dir: dir, now: func() time.Time { return now }, out: w, errOut: &e,
+		args: args, dir: dir, now: func() time.Time { return now }, out: w, errOut: &e, history: history,
 		openStore: func(context.Context, string, *slog.Logger) (store.Store, error) { return kept{st}, nil },
 	}
 	err = d.run(ctx)
@@ -95,10 +101,9 @@ func TestDemoPrintsAReportAndGoesOnAtTheNextStart(t *testing.T) {
 	}
 }
 
-// story is what a whole fleet's report must have to tell.
 func TestDemoReportTellsEveryStory(t *testing.T) {
 	dir, st := t.TempDir(), storetest.NewModel()
-	if _, _, err := runDemo(t, dir, st, demoNow, demoArgs{Seed: 1, GPUs: 1}); err != nil {
+	if _, _, err := runDemoOf(t, demoHistory, dir, st, demoNow, demoArgs{Seed: 1, GPUs: 1}); err != nil {
 		t.Fatal(err)
 	}
 	contracts, err := contractfile.Load(filepath.Join(dir, demoContractsFile))
