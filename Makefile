@@ -5,6 +5,9 @@
 export TMPDIR := $(CURDIR)/.tmp
 $(shell mkdir -p $(TMPDIR))
 
+# The driver's header warns of each of its old functions that the binding has.
+export CGO_CFLAGS := -O2 -g -Wno-deprecated-declarations
+
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 BUILD   := $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
