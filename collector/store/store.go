@@ -60,12 +60,18 @@ type Store interface {
 
 	// Presence returns when every unit was there: for each unit disjoint
 	// spans, by start, that lie more than contract.Decommission apart.
-	// Arrival order does not change them.
+	// Arrival order does not change them. A span has a goodbye if an event
+	// said so, of the GPU or of its whole node, between the span's end and
+	// the unit's next span.
 	Presence(ctx context.Context) ([]contract.Presence, error)
 
-	// Sums answers a query. Where several agents recorded one GPU at one
-	// time, only the owner's records count: evidence agent before prometheus,
-	// then the lowest agent id, then the lowest epoch.
+	// Sums answers a query. Where several batches recorded one GPU at one
+	// time, under whatever unit, only the owner's records count: evidence
+	// agent before prometheus, then the lowest agent id, then the lowest
+	// epoch, then the lowest seq (an agent's clock may be set back). A record
+	// that overlaps one which owns is left out as a whole, also if that one
+	// is left out in favour of a third. Edges ascend; spans of one unit do
+	// not overlap.
 	Sums(ctx context.Context, q contract.Query) (contract.Answer, error)
 
 	// Events returns the events of [fromMs, toMs), by time, at most limit.

@@ -3,7 +3,6 @@ package duckdb
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -178,18 +177,7 @@ func (d *DB) firstHashes(ctx context.Context, conn *sql.Conn, batches []usage.Se
 // write adds the draft's rows to the tables.
 func (d *draft) write(ctx context.Context, conn *sql.Conn, nowMs int64) error {
 	for _, t := range d.tables(nowMs) {
-		if t.rows == 0 {
-			continue
-		}
-		i := 0
-		err := fillTable(ctx, conn, "store", t.name, func() ([]driver.Value, bool) {
-			if i == t.rows {
-				return nil, false
-			}
-			i++
-			return t.row(i - 1), true
-		})
-		if err != nil {
+		if err := t.appendTo(ctx, conn, "store"); err != nil {
 			return err
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"errors"
 	"math"
 	"slices"
 
@@ -29,17 +28,17 @@ func (s span) widen() span {
 	return span{s.fromMs - reachMs, min(s.toMs, math.MaxInt64-reachMs) + reachMs}
 }
 
-// contested returns the time that matters to a query in which GPUs may have
+// contested returns the time that matters to a question in which GPUs may have
 // been recorded twice: where the courses of two streams overlap, or where
 // there are doubts about one. Courses span silences, so that it may be more
 // time than was truly recorded twice, and is never less.
-func (s *state) contested(q contract.Query) []contest {
-	within := askedFor(q).widen()
+func (s *state) contested(spans []contract.Span, within span) []contest {
+	within = within.widen()
 	var out []contest
 	var gpus int32
 	done := map[string]bool{}
-	for i := range q.Spans {
-		u := q.Spans[i].Unit
+	for i := range spans {
+		u := spans[i].Unit
 		if u < 1 || u > int64(len(s.units.list)) {
 			continue
 		}
@@ -109,15 +108,10 @@ func (a *question) settle(ctx context.Context, conn *sql.Conn) (string, error) {
 	if len(a.contested) == 0 {
 		return sqlCountedAll, nil
 	}
-	i := 0
-	err := fillTable(ctx, conn, "temp", "contested", func() ([]driver.Value, bool) {
-		if i == len(a.contested) {
-			return nil, false
-		}
+	err := rows{"contested", len(a.contested), func(i int) []driver.Value {
 		c := &a.contested[i]
-		i++
-		return []driver.Value{c.gpu, c.unit, c.stream, c.rank, c.fromMs, c.toMs}, true
-	})
+		return []driver.Value{c.gpu, c.unit, c.stream, c.rank, c.fromMs, c.toMs}
+	}}.appendTo(ctx, conn, "temp")
 	if err != nil {
 		return "", err
 	}
@@ -125,17 +119,14 @@ func (a *question) settle(ctx context.Context, conn *sql.Conn) (string, error) {
 	if err != nil || len(lost) == 0 {
 		return sqlCountedAll, err
 	}
-	i = 0
-	err = fillTable(ctx, conn, "temp", "lost", func() ([]driver.Value, bool) {
-		if i == len(lost) {
-			return nil, false
-		}
+	err = rows{"lost", len(lost), func(i int) []driver.Value {
 		c := &lost[i]
-		i++
-		return []driver.Value{c.unit, c.stream, c.seq, c.fromMs}, true
-	})
-	return sqlCountedOwned, errors.Join(err,
-		conn.QueryRowContext(ctx, sqlOverlaps, a.args("from", "to")...).Scan(&a.answer.Overlaps))
+		return []driver.Value{c.unit, c.stream, c.seq, c.fromMs}
+	}}.appendTo(ctx, conn, "temp")
+	if err != nil {
+		return "", err
+	}
+	return sqlCountedOwned, conn.QueryRowContext(ctx, sqlOverlaps, a.args("from", "to")...).Scan(&a.answer.Overlaps)
 }
 
 // claim is a window of a GPU as one batch tells it.

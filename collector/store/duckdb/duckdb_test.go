@@ -10,7 +10,7 @@ import (
 
 func open(t *testing.T, dir string) store.Store {
 	t.Helper()
-	db, err := duckdb.Open(t.Context(), dir, duckdb.Options{Threads: 2})
+	db, err := duckdb.Open(t.Context(), dir, duckdb.Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -80,24 +81,34 @@ func end(ctx context.Context, conn *sql.Conn, statement string) error {
 	return err
 }
 
-// fillTable adds rows to a table through DuckDB's appender, within the
-// connection's transaction. next is called until it returns false.
-func fillTable(ctx context.Context, conn *sql.Conn, catalog, table string, next func() ([]driver.Value, bool)) error {
+// rows are what is added to one table: the values of its columns, in their
+// order. A row is valid until the next one is asked for.
+type rows struct {
+	table string
+	n     int
+	row   func(i int) []driver.Value
+}
+
+// appendTo adds the rows to their table through DuckDB's appender, within the
+// connection's transaction.
+func (r rows) appendTo(ctx context.Context, conn *sql.Conn, catalog string) error {
+	if r.n == 0 {
+		return nil
+	}
 	err := conn.Raw(func(c any) error {
-		a, err := duck.NewAppender(c.(driver.Conn), catalog, "main", table)
+		a, err := duck.NewAppender(c.(driver.Conn), catalog, "main", r.table)
 		if err != nil {
 			return err
 		}
-		for row, ok := next(); ok; row, ok = next() {
-			if err := a.AppendRow(row...); err != nil {
-				a.Close()
-				return err
+		for i := range r.n {
+			if err := a.AppendRow(r.row(i)...); err != nil {
+				return errors.Join(err, a.Clear(), a.Close())
 			}
 		}
 		return a.CloseWithCancel(ctx)
 	})
 	if err != nil {
-		return fmt.Errorf("write table %s: %w", table, err)
+		return fmt.Errorf("write table %s: %w", r.table, err)
 	}
 	return nil
 }

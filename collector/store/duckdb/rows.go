@@ -7,16 +7,9 @@ import (
 	"github.com/gpumeter/gpumeter/usage"
 )
 
-// table is what a draft adds to one table: the values of its columns, in
-// their order. A row is valid until the next one is asked for.
-type table struct {
-	name string
-	rows int
-	row  func(i int) []driver.Value
-}
-
-func (d *draft) tables(nowMs int64) []table {
-	return []table{
+// tables returns what the draft adds to each table.
+func (d *draft) tables(nowMs int64) []rows {
+	return []rows{
 		dictTable("nodes", &d.nodes, func(id int32, n usage.Node) []driver.Value {
 			c := n.Cloud
 			return []driver.Value{id, n.Name, n.MachineID, c.Provider, c.Account, c.Region, c.Zone,
@@ -38,22 +31,22 @@ func (d *draft) tables(nowMs int64) []table {
 	}
 }
 
-func dictTable[T comparable](name string, d *draftDict[T], row func(int32, T) []driver.Value) table {
-	return table{name, len(d.fresh.list), func(i int) []driver.Value {
+func dictTable[T comparable](name string, d *draftDict[T], row func(int32, T) []driver.Value) rows {
+	return rows{name, len(d.fresh.list), func(i int) []driver.Value {
 		return row(int32(len(d.base.list)+i+1), d.fresh.list[i])
 	}}
 }
 
-func (d *draft) inventoryTable() table {
-	return table{"inventory", len(d.inventory), func(i int) []driver.Value {
+func (d *draft) inventoryTable() rows {
+	return rows{"inventory", len(d.inventory), func(i int) []driver.Value {
 		r := &d.inventory[i]
 		t := &r.traits
 		return []driver.Value{r.unit, r.seenMs, t.name, int64(t.index), t.serial, t.pci, t.memoryBytes, t.driver, t.agent}
 	}}
 }
 
-func (d *draft) batchTable(nowMs int64) table {
-	return table{"batches", len(d.batches), func(i int) []driver.Value {
+func (d *draft) batchTable(nowMs int64) rows {
+	return rows{"batches", len(d.batches), func(i int) []driver.Value {
 		r := &d.batches[i]
 		b := &r.sealed.Batch
 		return []driver.Value{r.stream, b.Seq, r.sealed.Hash[:], prevHash(b), r.node, nowMs,
@@ -62,9 +55,9 @@ func (d *draft) batchTable(nowMs int64) table {
 }
 
 // recordTable fills one slice again and again: there are many records.
-func (d *draft) recordTable() table {
+func (d *draft) recordTable() rows {
 	row := make([]driver.Value, 16)
-	return table{"records", len(d.records), func(i int) []driver.Value {
+	return rows{"records", len(d.records), func(i int) []driver.Value {
 		r := &d.records[i]
 		u := r.record
 		row[0], row[1], row[2], row[3], row[4] = r.unit, r.stream, r.seq, r.holder, r.reason
@@ -75,16 +68,16 @@ func (d *draft) recordTable() table {
 	}}
 }
 
-func (d *draft) doubtTable() table {
-	return table{"doubts", len(d.doubts), func(i int) []driver.Value {
+func (d *draft) doubtTable() rows {
+	return rows{"doubts", len(d.doubts), func(i int) []driver.Value {
 		r := &d.doubts[i]
 		return []driver.Value{r.gpu, r.fromMs, r.toMs}
 	}}
 }
 
-func (d *draft) eventTable() table {
+func (d *draft) eventTable() rows {
 	batch, next := 0, 0 // the event that comes next
-	return table{"events", d.events, func(int) []driver.Value {
+	return rows{"events", d.events, func(int) []driver.Value {
 		for next == len(d.batches[batch].sealed.Batch.Events) {
 			batch, next = batch+1, 0
 		}
@@ -95,8 +88,8 @@ func (d *draft) eventTable() table {
 	}}
 }
 
-func (d *draft) asideTable(nowMs int64) table {
-	return table{"aside", len(d.aside), func(i int) []driver.Value {
+func (d *draft) asideTable(nowMs int64) rows {
+	return rows{"aside", len(d.aside), func(i int) []driver.Value {
 		r := &d.aside[i]
 		body := append([]byte{}, r.sealed.Body...) // nil would be NULL
 		return []driver.Value{r.id.Agent, r.id.Epoch, r.id.Seq, r.sealed.Hash[:], r.kind, strings.ToValidUTF8(r.reason, "\ufffd"), nowMs, body}

@@ -23,21 +23,12 @@ func (d *DB) Sums(ctx context.Context, q contract.Query) (contract.Answer, error
 	if len(q.Edges) < 2 || len(q.Spans) == 0 {
 		return contract.Answer{}, nil
 	}
-	a := question{Query: q, within: askedFor(q)}
-	a.width = max(minBucketMs, (a.within.toMs-a.within.fromMs)/maxBuckets+1)
-	err := d.view(ctx, func(s *state) {
-		a.contested = s.contested(q)
-		a.units, a.holders, a.reasons = s.units.list, s.holders.list, s.reasons.list
-	}, func(conn *sql.Conn) error { return a.ask(ctx, conn) })
+	a := question{Query: q}
+	err := d.view(ctx, a.prepare, func(conn *sql.Conn) error { return a.ask(ctx, conn) })
 	if err != nil {
 		return contract.Answer{}, fmt.Errorf("add up %d spans: %w", len(q.Spans), err)
 	}
 	return a.answer, nil
-}
-
-// askedFor is the time of all slots. No record starts before 0.
-func askedFor(q contract.Query) span {
-	return span{max(q.Edges[0], 0), q.Edges[len(q.Edges)-1]}
 }
 
 // Buckets are as wide as an hour, or wider where that would make too many.
@@ -49,7 +40,7 @@ const (
 // question is one query while it is answered.
 type question struct {
 	contract.Query
-	within    span  // all slots
+	within    span  // the part of the slots that records cover
 	width     int64 // of a bucket, in ms
 	contested []contest
 	units     []unit
@@ -58,7 +49,22 @@ type question struct {
 	answer    contract.Answer
 }
 
+// prepare takes from the state what an answer needs.
+func (a *question) prepare(s *state) {
+	edges := span{a.Edges[0], a.Edges[len(a.Edges)-1]}
+	a.within = edges.clip(s.extent())
+	if a.within.fromMs >= a.within.toMs {
+		return
+	}
+	a.width = max(minBucketMs, (a.within.toMs-a.within.fromMs)/maxBuckets+1)
+	a.contested = s.contested(a.Spans, a.within)
+	a.units, a.holders, a.reasons = s.units.list, s.holders.list, s.reasons.list
+}
+
 func (a *question) ask(ctx context.Context, conn *sql.Conn) error {
+	if a.within.fromMs >= a.within.toMs {
+		return nil
+	}
 	if err := exec(ctx, conn, sqlAsk); err != nil {
 		return err
 	}
@@ -76,36 +82,40 @@ func (a *question) ask(ctx context.Context, conn *sql.Conn) error {
 }
 
 func (a *question) putSpans(ctx context.Context, conn *sql.Conn) error {
-	i := 0
-	return fillTable(ctx, conn, "temp", "asked_spans", func() ([]driver.Value, bool) {
-		for ; i < len(a.Spans); i++ {
-			if s := &a.Spans[i]; 0 < s.Unit && s.Unit <= math.MaxInt32 && s.FromMs < s.ToMs {
-				i++
-				return []driver.Value{s.Unit, s.FromMs, s.ToMs, int64(s.Key)}, true
-			}
+	spans := make([]*contract.Span, 0, len(a.Spans))
+	for i := range a.Spans {
+		if s := &a.Spans[i]; 0 < s.Unit && s.Unit <= math.MaxInt32 && s.FromMs < s.ToMs {
+			spans = append(spans, s)
 		}
-		return nil, false
-	})
+	}
+	return rows{"asked_spans", len(spans), func(i int) []driver.Value {
+		s := spans[i]
+		return []driver.Value{s.Unit, s.FromMs, s.ToMs, int64(s.Key)}
+	}}.appendTo(ctx, conn, "temp")
 }
 
+// putSlots writes a row for every bucket that the records of a slot can start
+// in.
 func (a *question) putSlots(ctx context.Context, conn *sql.Conn) error {
-	slot, bucket := 0, a.bucket(a.Edges[0])
-	return fillTable(ctx, conn, "temp", "asked_slots", func() ([]driver.Value, bool) {
-		if bucket > a.bucket(a.Edges[slot+1]-1) {
-			slot++
-			if slot == len(a.Edges)-1 {
-				return nil, false
-			}
-			bucket = a.bucket(a.Edges[slot])
+	type part struct {
+		slot   int
+		bucket int64
+	}
+	var parts []part
+	for slot := range len(a.Edges) - 1 {
+		x := span{a.Edges[slot], a.Edges[slot+1]}.clip(a.within)
+		if x.fromMs >= x.toMs {
+			continue
 		}
-		bucket++
-		return []driver.Value{bucket - 1, a.Edges[slot], a.Edges[slot+1], int64(slot)}, true
-	})
+		for bucket := x.fromMs / a.width; bucket <= (x.toMs-1)/a.width; bucket++ {
+			parts = append(parts, part{slot, bucket})
+		}
+	}
+	return rows{"asked_slots", len(parts), func(i int) []driver.Value {
+		p := parts[i]
+		return []driver.Value{p.bucket, a.Edges[p.slot], a.Edges[p.slot+1], int64(p.slot)}
+	}}.appendTo(ctx, conn, "temp")
 }
-
-// bucket numbers the bucket of a time as SQL's // does. Records start at 0 or
-// later: of what lies before, no bucket is looked for.
-func (a *question) bucket(ms int64) int64 { return max(ms, 0) / a.width }
 
 // args are the parameters that all statements of a question take.
 func (a *question) args(names ...string) []any {

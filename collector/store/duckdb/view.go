@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/gpumeter/gpumeter/collector/store"
@@ -76,14 +75,20 @@ func (d *DB) Events(ctx context.Context, fromMs, toMs int64, limit int) ([]store
 func (d *DB) Extent(context.Context) (store.Extent, error) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	out := store.Extent{FromMs: math.MaxInt64}
-	for _, s := range d.state.courses {
-		out = store.Extent{FromMs: min(out.FromMs, s[0].fromMs), ToMs: max(out.ToMs, s[len(s)-1].toMs)}
+	x := d.state.extent()
+	return store.Extent{FromMs: x.fromMs, ToMs: x.toMs}, nil
+}
+
+// extent is the span that all records cover; zero if there are none.
+func (s *state) extent() span {
+	var out span
+	for _, x := range s.courses {
+		if out.toMs == 0 {
+			out = x[0]
+		}
+		out = span{min(out.fromMs, x[0].fromMs), max(out.toMs, x[len(x)-1].toMs)}
 	}
-	if out.ToMs == 0 {
-		return store.Extent{}, nil
-	}
-	return out, nil
+	return out
 }
 
 // Counts needs no table.

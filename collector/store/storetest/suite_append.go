@@ -71,7 +71,10 @@ func storesABatchOnce(t *testing.T, open Open) {
 		b.Epoch, b.Records = id(2), []usage.Record{busy("GPU-a", t0+minute, t0+2*minute)}
 	})
 	add(t, st, []usage.Sealed{other})
-	wantCounts(t, st, store.Counts{Records: 3, Batches: 2, Units: 2})
+	derived := from(2, 1, func(b *usage.Batch) { b.Evidence = usage.EvidencePrometheus })
+	add(t, st, []usage.Sealed{derived})
+	add(t, st, []usage.Sealed{derived, other}, store.Duplicate, store.Duplicate)
+	wantCounts(t, st, store.Counts{Records: 3, Batches: 3, Units: 2})
 }
 
 func keepsTheFirstOfAConflict(t *testing.T, open Open) {

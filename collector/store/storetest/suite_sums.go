@@ -143,6 +143,14 @@ func letsTheOwnerCount(t *testing.T, open Open) {
 	f(1, 0, records(1, 1, x, y))
 	f(1, 2, records(2, 1, x, y), records(1, 1, window(0)))
 
+	// They may meet outside of the time that is asked for.
+	add(t, st, []usage.Sealed{
+		about(records(2, 1, busy("", t0-hour/2, t0+hour/2)).Batch, "GPU-y", 98),
+		about(records(1, 1, busy("", t0-hour, t0-1)).Batch, "GPU-y", 98),
+		about(records(2, 2, busy("", t0+hour/2, t0+hour+hour/2)).Batch, "GPU-y", 98),
+		about(records(1, 2, busy("", t0+hour+1, t0+2*hour)).Batch, "GPU-y", 98),
+	})
+	wantAnswer(t, query(t, st, hourOf(t, st, "GPU-y", "node-1")), contract.Answer{Overlaps: 2})
 	// The owner may stand under another unit, which nobody asks for.
 	add(t, st, []usage.Sealed{about(records(2, 1, window(0), window(1)).Batch, "GPU-x", 99)})
 	add(t, st, []usage.Sealed{from(1, 50, func(b *usage.Batch) {
