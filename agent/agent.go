@@ -64,6 +64,7 @@ type Agent struct {
 	// windows carries closed windows from the loop to the keeper: a disk that
 	// stalls must not keep the loop from looking.
 	windows chan window
+	faults  uint64 // of the loop only: Meter.Faults when the state was last stored
 
 	mu       sync.Mutex // guards what follows
 	snapshot Snapshot
@@ -87,7 +88,7 @@ type Stats struct {
 
 // window is a closed window with the meter's state after it.
 type window struct {
-	batch usage.Batch
+	batch *usage.Batch // nil: the state alone
 	state []byte
 }
 
@@ -168,11 +169,13 @@ func (a *Agent) loop(ctx context.Context) error {
 
 // step takes one frame.
 func (a *Agent) step(ctx context.Context) error {
-	a.followPause(ctx)
 	f := a.reader.Frame()
 	closed := a.meter.Observe(f)
 	a.publish(f)
-	if len(closed) == 0 {
+	a.followPause(ctx)
+	changed := a.meter.Faults() != a.faults
+	a.faults = a.meter.Faults()
+	if len(closed) == 0 && !changed {
 		return nil
 	}
 	return a.hand(closed)
@@ -199,14 +202,19 @@ func (a *Agent) publish(f metric.Frame) {
 	a.stats.Frames++
 }
 
-// hand gives closed windows to the keeper, oldest first.
+// hand gives closed windows to the keeper, oldest first; without any, the
+// meter's state alone.
 func (a *Agent) hand(closed []meter.Closed) error {
 	state, err := json.Marshal(a.meter.State())
 	if err != nil {
 		return fmt.Errorf("encode the meter's state: %w", err)
 	}
 	for _, c := range closed {
-		a.windows <- window{a.batch(c), state}
+		b := a.batch(c)
+		a.windows <- window{&b, state}
+	}
+	if len(closed) == 0 {
+		a.windows <- window{nil, state}
 	}
 	return nil
 }
@@ -218,7 +226,13 @@ func (a *Agent) keeper() error {
 		if failed != nil {
 			continue // the loop must not be held up while it ends
 		}
-		if _, failed = a.cfg.Spool.Append(w.batch, map[string][]byte{stateKey: w.state}); failed != nil {
+		if w.batch == nil {
+			if err := a.cfg.Spool.PutState(stateKey, w.state); err != nil {
+				a.cfg.Log.Warn("meter state is not stored before the window closes", "err", err)
+			}
+			continue
+		}
+		if _, failed = a.cfg.Spool.Append(*w.batch, map[string][]byte{stateKey: w.state}); failed != nil {
 			continue
 		}
 		a.mu.Lock()

@@ -48,11 +48,10 @@ func (a *Agent) release(ctx context.Context) error {
 // still there keeps the agent paused.
 func (a *Agent) Resume() {
 	a.pause.mu.Lock()
+	defer a.pause.mu.Unlock()
 	a.pause.until = time.Time{}
-	file := a.pause.file
-	a.pause.mu.Unlock()
-	if !file {
-		a.reader.Resume()
+	if !a.pause.file {
+		a.reader.Resume() // does not wait
 	}
 }
 
@@ -68,14 +67,14 @@ func (a *Agent) followPause(ctx context.Context) {
 		a.pause.until = time.Time{}
 	}
 	timed := !a.pause.until.IsZero()
+	if (was && !now || expired) && !timed && !now {
+		a.reader.Resume() // under the lock: a new Pause must come after it
+	}
 	a.pause.mu.Unlock()
-	switch {
-	case now && !was:
+	if now && !was {
 		if err := a.release(ctx); err != nil {
 			a.cfg.Log.Warn("driver is not let go yet", "err", err)
 		}
-	case (was && !now || expired) && !timed && !now:
-		a.reader.Resume()
 	}
 	a.notePause(now || timed)
 }

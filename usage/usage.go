@@ -100,7 +100,7 @@ const (
 	EventHealthy    EventKind = "healthy"
 	EventUnobserved EventKind = "unobserved" // Detail: the reason
 	EventObserved   EventKind = "observed"
-	EventDropped    EventKind = "dropped" // Value: records lost to a full spool; Detail: the seqs
+	EventDropped    EventKind = "dropped" // Value: records lost to a full spool, or events beyond the limit; Detail says which
 	EventGoodbye    EventKind = "goodbye" // the GPU (or, without GPU, the node) was decommissioned
 )
 

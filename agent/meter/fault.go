@@ -58,20 +58,22 @@ func proof(l *metric.Look) string {
 
 // judge begins or ends a GPU's fault by what a look shows.
 func (m *Meter) judge(g *gpu, f *metric.Frame, l *metric.Look, now int64) {
-	if g.fault.load == unknownLoad {
-		g.fault.load = f.Driver.Load
+	load := f.Driver.Load // 0 while the driver is not up yet
+	if load != 0 && g.fault.load == unknownLoad {
+		g.fault.load = load
 	}
-	if g.fault.reason != "" && (f.Driver.Load != g.fault.load || g.energyFell(l)) {
-		g.fault.freed, g.fault.load = true, f.Driver.Load
+	if load != 0 && load != g.fault.load || g.energyFell(l) {
+		g.fault.freed, g.fault.load = true, load
 	}
 	why := proof(l)
 	switch {
 	case why != "" && g.fault.reason == "":
-		m.begin(g, why, at(l, now), f.Driver.Load)
-	case why != "":
+		m.begin(g, why, at(l, now))
+	case why != "" && why != metric.ReasonGone:
 		g.fault.freed = false
 	case g.fault.reason != "" && g.fault.freed && l.Condition == metric.Good:
 		g.fault = fault{}
+		m.faults++
 		m.event(now, usage.Event{Kind: usage.EventHealthy, GPU: g.UUID})
 	}
 }
@@ -84,13 +86,16 @@ func at(l *metric.Look, now int64) int64 {
 	return now
 }
 
-func (m *Meter) begin(g *gpu, why string, atMs int64, load uint64) {
-	g.fault = fault{reason: why, fromMs: atMs, load: load}
+// begin makes a GPU unhealthy. A GPU that was only missing is well again when
+// it is back: it cannot come back but by starting anew.
+func (m *Meter) begin(g *gpu, why string, atMs int64) {
+	g.fault = fault{reason: why, fromMs: atMs, load: unknownLoad, freed: why == metric.ReasonGone}
+	m.faults++
 	m.event(atMs, usage.Event{Kind: usage.EventUnhealthy, GPU: g.UUID, Detail: why})
 }
 
-// unknownLoad marks a fault that began before this process could see the
-// driver's load count.
+// unknownLoad marks a fault that no frame was compared with since it began, or
+// only frames without a driver.
 const unknownLoad = ^uint64(0)
 
 // observeXid records a driver error; a fatal one makes its GPU unhealthy.
@@ -101,7 +106,7 @@ func (m *Meter) observeXid(x metric.Xid) {
 	if g == nil || g.fault.reason != "" && !g.fault.freed || !metric.FatalXid(x.Code) {
 		return
 	}
-	m.begin(g, fmt.Sprintf("xid_%d", x.Code), atMs, unknownLoad)
+	m.begin(g, fmt.Sprintf("xid_%d", x.Code), atMs)
 }
 
 // sick reports whether a span counts as unhealthy.
@@ -127,19 +132,36 @@ func (m *Meter) noteCondition(g *gpu, l *metric.Look, now int64) {
 	}
 }
 
+// coldStart is how long after its start a meter learns how many GPUs the node
+// has, before it takes one for the replacement of another.
+const coldStart = 2 * 60 * 1000 // ms
+
 // retireReplaced says goodbye to GPUs that are lost or gone once as many
 // others answer as the node ever had: they were replaced.
 func (m *Meter) retireReplaced(f *metric.Frame, now int64) {
-	live := 0
+	live, lost := 0, 0
 	for i := range f.Looks {
 		if f.Looks[i].Condition == metric.Good {
 			live++
 		}
 	}
+	for _, g := range m.order {
+		if !g.good && !g.restored && gone(g.reason) {
+			lost++
+		}
+	}
+	if now < m.coldMs+coldStart {
+		m.expected = max(m.expected, live+lost)
+		return
+	}
 	m.expected = max(m.expected, live)
 	if live < m.expected || live == len(m.order) {
 		return
 	}
+	m.retire(now)
+}
+
+func (m *Meter) retire(now int64) {
 	kept := m.order[:0]
 	for _, g := range m.order {
 		if g.good || !gone(g.reason) {
@@ -150,6 +172,7 @@ func (m *Meter) retireReplaced(f *metric.Frame, now int64) {
 		m.leaving = append(m.leaving, leaver{g, now})
 		delete(m.gpus, g.UUID)
 		m.replaced[g.UUID] = true
+		m.faults++
 	}
 	m.order = kept
 }

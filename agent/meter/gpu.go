@@ -13,9 +13,11 @@ type gpu struct {
 	fromMs int64 // boot time from which it is metered
 	doneMs int64 // boot time up to which looks have spoken
 	fault  fault
-	good   bool   // the last look was good
-	reason string // why the last look was not
-	missed string // why time of the open window is missing, if a look said so
+	// restored says that the GPU comes from the state of an earlier run.
+	restored bool
+	good     bool   // the last look was good
+	reason   string // why the last look was not
+	missed   string // why time of the open window is missing, if a look said so
 	// energy is the last reading of the energy counter, in joules, at energyMs.
 	energy      float64
 	energyMs    int64
@@ -72,7 +74,7 @@ func (m *Meter) observeLook(f *metric.Frame, l *metric.Look, now int64) {
 	if l.Condition != metric.Good {
 		from, to = m.lastMs, now
 	}
-	g := m.find(l.GPU, max(from, m.openMs))
+	g := m.meet(l)
 	m.judge(g, f, l, now)
 	m.noteCondition(g, l, now)
 	if l.Condition != metric.Good {
@@ -91,6 +93,16 @@ func (m *Meter) observeLook(f *metric.Frame, l *metric.Look, now int64) {
 	energy, known := g.drawEnergy(l, from, to)
 	m.split(g, span{fromMs: from, toMs: to, look: l, energyMJ: energy, energyKnown: known})
 	g.doneMs = to
+}
+
+// meet returns the GPU of a look. A new one is metered from the time that its
+// first look speaks for.
+func (m *Meter) meet(l *metric.Look) *gpu {
+	from := m.lastMs
+	if l.Condition == metric.Good {
+		from = l.Since.Milliseconds()
+	}
+	return m.find(l.GPU, max(from, m.openMs))
 }
 
 // split cuts a span at window edges and at the beginning of a fault.
@@ -208,7 +220,7 @@ func (g *gpu) part(edgeMs int64, h usage.Holder, r rest) *part {
 func (g *gpu) drawEnergy(l *metric.Look, fromMs, toMs int64) (mj int64, known bool) {
 	v, ok := energyOf(l)
 	if !ok {
-		g.energyKnown = false
+		g.energyMs = -1 // what it gains meanwhile is of no known span
 		return 0, false
 	}
 	if g.energyKnown && g.energyMs == fromMs && v >= g.energy {

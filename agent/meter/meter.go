@@ -65,11 +65,17 @@ type Meter struct {
 	started  bool
 	expected int // the most GPUs that ever answered at the same time
 	lastMs   int64
+	coldMs   int64  // when the meter began to learn how many GPUs there are
+	faults   uint64 // changes of health
+	dropped  int64  // events of the open window beyond maxEvents
 	// replaced holds the GPUs that went for good. They are metered again only
 	// if they answer again.
 	replaced map[string]bool
 	leaving  []leaver
 }
+
+// longSilence is how long without a frame the meter goes on writing windows.
+const longSilence = 60 * 60 * 1000 // ms
 
 // leaver is a GPU that was replaced at a boot time within the open window.
 type leaver struct {
@@ -92,7 +98,7 @@ func New(cfg Config, s State) *Meter {
 	m := &Meter{
 		cfg:      cfg,
 		window:   cfg.Window.Milliseconds(),
-		hold:     metric.MaxHold * cfg.Interval.Milliseconds(),
+		hold:     (metric.MaxHold * cfg.Interval).Milliseconds(),
 		gpus:     map[string]*gpu{},
 		replaced: map[string]bool{},
 	}
@@ -104,10 +110,20 @@ func New(cfg Config, s State) *Meter {
 // Frames must come in the order of their boot clock.
 func (m *Meter) Observe(f metric.Frame) []Closed {
 	now := f.Boot.Milliseconds()
-	if !m.started {
-		m.started, m.openMs = true, now
-		m.clock.anchor(now, f.Wall)
-		m.adopt(now)
+	var out []Closed
+	switch silence := now - m.lastMs; {
+	case !m.started:
+		m.start(now, &f)
+	case silence > max(longSilence, 2*m.hold):
+		// Nobody was there to write windows: the node slept. The silence
+		// between two records is unobserved in every report.
+		out = m.Flush()
+		m.start(now-m.hold, &f)
+	}
+	for i := range f.Looks {
+		if l := &f.Looks[i]; l.Condition == metric.Good || !m.replaced[l.GPU.UUID] {
+			m.meet(l) // an Xid may come with the first look at its GPU
+		}
 	}
 	for i := range f.Xids {
 		m.observeXid(f.Xids[i])
@@ -117,7 +133,7 @@ func (m *Meter) Observe(f metric.Frame) []Closed {
 	}
 	m.retireReplaced(&f, now)
 	m.lastMs = max(m.lastMs, now)
-	out := m.closeDue(now, m.cfg.Grace.Milliseconds())
+	out = append(out, m.closeDue(now, m.cfg.Grace.Milliseconds())...)
 	if step := m.clock.step(now, f.Wall); step != 0 {
 		out = append(out, m.cut(now, f.Wall, step)...)
 	}
@@ -139,7 +155,18 @@ func (m *Meter) Event(kind usage.EventKind, detail string) {
 	m.event(m.lastMs, usage.Event{Kind: kind, Detail: detail})
 }
 
+// maxEvents bounds the events of one window that may come in storms. Beyond it
+// they are counted: a window with too many would be refused as a whole.
+const maxEvents = 2000
+
 func (m *Meter) event(bootMs int64, e usage.Event) {
+	switch e.Kind {
+	case usage.EventXid, usage.EventObserved, usage.EventUnobserved:
+		if len(m.events) >= maxEvents {
+			m.dropped++
+			return
+		}
+	}
 	e.AtMs = m.clock.label(bootMs)
 	m.events = append(m.events, e)
 }
@@ -160,6 +187,10 @@ func (m *Meter) closeDue(now, grace int64) []Closed {
 func (m *Meter) closeAt(endMs int64) []Closed {
 	if endMs <= m.openMs && len(m.events) == 0 {
 		return nil
+	}
+	if m.dropped > 0 {
+		m.event(endMs, usage.Event{Kind: usage.EventDropped, Value: m.dropped, Detail: "events beyond the limit of one window"})
+		m.dropped = 0
 	}
 	c := Closed{
 		StartMs: m.clock.label(m.openMs), EndMs: m.clock.label(endMs),
@@ -206,10 +237,25 @@ func (m *Meter) find(id metric.GPU, fromMs int64) *gpu {
 		g.GPU = id
 		return g
 	}
-	g := &gpu{GPU: id, doneMs: fromMs, fromMs: fromMs}
+	g := m.comeBack(id)
+	if g == nil {
+		g = &gpu{GPU: id, doneMs: fromMs, fromMs: fromMs}
+	}
 	m.gpus[id.UUID] = g
 	m.order = append(m.order, g)
 	sort.Slice(m.order, func(i, j int) bool { return m.order[i].UUID < m.order[j].UUID })
 	delete(m.replaced, id.UUID)
 	return g
+}
+
+// comeBack returns a GPU that was taken for replaced within the open window
+// and answers after all; nil if there is none.
+func (m *Meter) comeBack(id metric.GPU) *gpu {
+	for i, g := range m.leaving {
+		if g.UUID == id.UUID {
+			m.leaving = append(m.leaving[:i], m.leaving[i+1:]...)
+			return g.gpu
+		}
+	}
+	return nil
 }

@@ -240,11 +240,11 @@ func TestLostGPUStaysUnhealthyWhileTheAgentLives(t *testing.T) {
 
 func TestReplacedGPUSaysGoodbye(t *testing.T) {
 	m := meter.New(meter.Config{Holders: held("ada")}, meter.State{})
-	cs := run(m, 0, 180, func(sec int) []metric.Look {
+	cs := run(m, 0, 300, func(sec int) []metric.Look {
 		switch {
-		case sec <= 30:
+		case sec <= 130:
 			return []metric.Look{second("a", sec, 1), second("b", sec, 1)}
-		case sec <= 90:
+		case sec <= 190:
 			return []metric.Look{second("a", sec, 1), bad("b", metric.ReasonGone)}
 		}
 		return []metric.Look{second("a", sec, 1), bad("b", metric.ReasonGone), second("c", sec, 1)}
@@ -263,8 +263,8 @@ func TestReplacedGPUSaysGoodbye(t *testing.T) {
 			}
 		}
 	}
-	if b.BusyMs != 30_000 || b.UnhealthyMs != 60_000 {
-		t.Errorf("b = %+v, want 30 s busy, then 60 s unhealthy until it was replaced", b)
+	if b.BusyMs != 130_000 || b.UnhealthyMs != 60_000 {
+		t.Errorf("b = %+v, want 130 s busy, then 60 s unhealthy until it was replaced", b)
 	}
 	goodbyes := 0
 	for _, c := range cs {
@@ -276,6 +276,131 @@ func TestReplacedGPUSaysGoodbye(t *testing.T) {
 	}
 	if goodbyes != 1 {
 		t.Errorf("%d goodbyes of b, want 1", goodbyes)
+	}
+}
+
+func TestRestartKeepsAFaultWhileTheDriverComesUp(t *testing.T) {
+	s := meter.State{BootID: "x", Expected: 1, GPUs: []meter.GPUState{{GPU: metric.GPU{UUID: "a"}, Fault: "xid_79"}}}
+	m := meter.New(meter.Config{BootID: "x", Holders: held("ada")}, s)
+	got := sums(run(m, 0, 60, func(sec int) []metric.Look { return []metric.Look{second("a", sec, 1)} }))
+	if got.UnhealthyMs != 60_000 {
+		t.Errorf("unhealthy %d ms, want 60000", got.UnhealthyMs)
+	}
+	m = meter.New(meter.Config{BootID: "x", Holders: held("ada")}, s)
+	for sec := 0; sec <= 3; sec++ { // the driver's load is 0 until the worker has said hello
+		f := frame(time.Duration(sec)*time.Second, bad("a", metric.ReasonNeverSeen))
+		f.Driver = metric.Driver{}
+		m.Observe(f)
+	}
+	got = sums(run(m, 4, 60, func(sec int) []metric.Look { return []metric.Look{second("a", sec, 1)} }))
+	if got.BusyMs != 0 {
+		t.Errorf("busy %d ms although the fault never ended", got.BusyMs)
+	}
+}
+
+func TestResetOfALostGPUEndsItsFault(t *testing.T) {
+	desc := &metric.Desc{Name: meter.EnergyMetric, Unit: metric.Joules, Kind: metric.Counter}
+	m := meter.New(meter.Config{Holders: held("ada")}, meter.State{})
+	got := sums(run(m, 0, 120, func(sec int) []metric.Look {
+		l := second("a", sec, 1)
+		l.Readings = []metric.Reading{{Desc: desc, Value: 5000 + float64(sec)}}
+		switch {
+		case sec > 60:
+			l.Readings[0].Value = float64(sec - 60)
+		case sec > 30:
+			l = metric.Look{GPU: l.GPU, Condition: metric.Lost, Reason: metric.ReasonLost}
+		}
+		return []metric.Look{l}
+	}))
+	if got.BusyMs != 90_000 || got.UnhealthyMs != 29_000 {
+		t.Errorf("busy %d, unhealthy %d ms, want 90000 and 29000", got.BusyMs, got.UnhealthyMs)
+	}
+}
+
+func TestGoneGPUIsWellWhenItIsBack(t *testing.T) {
+	s := meter.State{BootID: "x", Expected: 1, GPUs: []meter.GPUState{{GPU: metric.GPU{UUID: "a"}, Fault: "xid_79"}}}
+	m := meter.New(meter.Config{BootID: "after a reboot", Holders: held("ada")}, s)
+	got := sums(run(m, 0, 60, func(sec int) []metric.Look {
+		if sec < 10 {
+			return []metric.Look{bad("a", metric.ReasonGone)}
+		}
+		return []metric.Look{second("a", sec, 1)}
+	}))
+	if got.BusyMs != 51_000 {
+		t.Errorf("busy %d ms, want 51000: the reboot and the good look ended the fault", got.BusyMs)
+	}
+}
+
+func TestRetiredGPUThatAnswersAgainIsOneGPU(t *testing.T) {
+	m := meter.New(meter.Config{Holders: held("ada")}, meter.State{})
+	cs := run(m, 0, 240, func(sec int) []metric.Look {
+		ls := []metric.Look{second("b", sec, 1)}
+		switch {
+		case sec == 200 || sec == 201:
+			return append(ls, metric.Look{GPU: metric.GPU{UUID: "a"}, Condition: metric.Lost, Reason: metric.ReasonLost}, second("c", sec, 1))
+		case sec > 201:
+			ls = append(ls, second("c", sec, 1))
+		}
+		return append(ls, second("a", sec, 1))
+	})
+	for _, c := range cs {
+		b := c.Batch(usage.Node{Name: "n"}, time.Second)
+		b.Agent, b.Epoch, b.Seq = "0123456789abcdef0123456789abcdef", "0123456789abcdef0123456789abcdef", 1
+		if err := b.Check(); err != nil {
+			t.Errorf("window of %d: %v", c.StartMs, err)
+		}
+	}
+}
+
+func TestXidStormLeavesTheWindowAcceptable(t *testing.T) {
+	m := meter.New(meter.Config{Holders: held("ada")}, meter.State{})
+	var cs []meter.Closed
+	for sec := 0; sec <= 60; sec++ {
+		f := frame(time.Duration(sec)*time.Second, second("a", sec, 1))
+		for range 200 {
+			f.Xids = append(f.Xids, metric.Xid{UUID: "a", Code: 31, At: f.Boot})
+		}
+		cs = append(cs, m.Observe(f)...)
+	}
+	events := cs[0].Events
+	last := events[len(events)-1]
+	if len(events) > 3000 || last.Kind != usage.EventDropped || int(last.Value)+len(events)-1 != 61*200 {
+		t.Errorf("%d events, the last %+v; want a bound, and a count of the rest", len(events), last)
+	}
+}
+
+func TestLostGPUOfAFreshAgentIsKept(t *testing.T) {
+	m := meter.New(meter.Config{Holders: held("ada")}, meter.State{})
+	cs := run(m, 0, 300, func(sec int) []metric.Look {
+		return []metric.Look{{GPU: metric.GPU{UUID: "a"}, Condition: metric.Lost, Reason: metric.ReasonLost}, second("b", sec, 1)}
+	})
+	if got := sums(cs).UnhealthyMs; got != 300_000 {
+		t.Errorf("unhealthy %d ms, want 300000", got)
+	}
+}
+
+func TestXidWithTheFirstLookCounts(t *testing.T) {
+	m := meter.New(meter.Config{Holders: held("ada")}, meter.State{})
+	f := frame(0, second("a", 0, 1))
+	f.Xids = []metric.Xid{{UUID: "a", Code: 79, At: f.Boot}}
+	m.Observe(f)
+	got := sums(run(m, 1, 60, func(sec int) []metric.Look { return []metric.Look{second("a", sec, 1)} }))
+	if got.UnhealthyMs != 60_000 {
+		t.Errorf("unhealthy %d ms, want 60000", got.UnhealthyMs)
+	}
+}
+
+func TestLongSleepWritesNoWindowsAndLosesNoTime(t *testing.T) {
+	m := meter.New(meter.Config{Holders: held("ada")}, meter.State{})
+	cs := run(m, 0, 100, func(sec int) []metric.Look { return []metric.Look{second("a", sec, 1)} })
+	const woke = 30 * 24 * 3600
+	cs = append(cs, run(m, woke, woke+100, func(sec int) []metric.Look { return []metric.Look{second("a", sec, 1)} })...)
+	cs = append(cs, m.Flush()...)
+	if len(cs) > 6 {
+		t.Errorf("closed %d windows over a sleep of 30 days", len(cs))
+	}
+	if got := sums(cs).BusyMs; got != 201_000 {
+		t.Errorf("busy %d ms, want the 100 s before and the 101 s after", got)
 	}
 }
 

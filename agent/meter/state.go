@@ -38,6 +38,7 @@ func (m *Meter) restore(s State) {
 	m.expected = s.Expected
 	for _, x := range s.GPUs {
 		g := m.find(x.GPU, 0)
+		g.restored = true
 		if x.Fault != "" {
 			g.fault = fault{reason: x.Fault, load: unknownLoad, freed: x.FaultFreed || rebooted}
 		}
@@ -48,9 +49,16 @@ func (m *Meter) restore(s State) {
 	}
 }
 
-// adopt starts metering restored GPUs at the first frame.
-func (m *Meter) adopt(now int64) {
+// start starts metering at a boot time: at the first frame, and anew after a
+// silence that was too long to write windows for.
+func (m *Meter) start(fromMs int64, f *metric.Frame) {
+	m.started, m.openMs, m.lastMs, m.coldMs = true, fromMs, fromMs, fromMs
+	m.clock.anchor(f.Boot.Milliseconds(), f.Wall)
 	for _, g := range m.order {
-		g.fromMs, g.doneMs = now, now
+		g.fromMs, g.doneMs, g.parts = fromMs, fromMs, nil
 	}
 }
+
+// Faults counts the changes of GPUs' health. State is worth keeping whenever
+// it has changed: the driver tells of a fatal error only once.
+func (m *Meter) Faults() uint64 { return m.faults }

@@ -212,7 +212,7 @@ func (t *Trace) sort() {
 	}
 	if len(steps) > 0 {
 		slices.Sort(steps)
-		t.Interval = steps[len(steps)/2]
+		t.Interval = (steps[(len(steps)-1)/2] + steps[len(steps)/2]) / 2
 	}
 }
 

@@ -5,7 +5,7 @@
 
 #include "sim.h"
 
-#define LOOK_EVERY (SECOND / 20) /* for a changed scenario while waiting */
+#define LOOK_EVERY (SECOND / 5) /* for a changed scenario while waiting */
 
 /* A place in the order of events: time by the boot clock, then line. */
 struct place {
