@@ -59,15 +59,21 @@ func (b *Batch) checkHead() error {
 		return fmt.Errorf("%d gpus, %d records, %d events: more than the limits of %d, %d, %d",
 			len(b.GPUs), len(b.Records), len(b.Events), MaxBatchGPUs, MaxBatchRecords, MaxBatchEvents)
 	}
-	c := b.Node.Cloud
-	for _, s := range []string{b.Node.Name, b.Node.MachineID, b.Node.Driver, b.Node.Agent, c.Provider, c.Account, c.Region,
+	return b.Node.Check()
+}
+
+// Check says whether a node's texts can be accepted in a batch: a collector
+// refuses every batch of a node that does not pass.
+func (n Node) Check() error {
+	if n.Name == "" {
+		return fmt.Errorf("node has no name")
+	}
+	c := n.Cloud
+	for _, s := range []string{n.Name, n.MachineID, n.Driver, n.Agent, c.Provider, c.Account, c.Region,
 		c.Zone, c.InstanceType, c.InstanceID, c.Reservation, c.Cluster, c.Rack} {
 		if !clean(s) {
-			return fmt.Errorf("node %q: %q is not clean text of at most %d bytes", b.Node.Name, s, maxText)
+			return fmt.Errorf("node %q: %q is not clean text of at most %d bytes", n.Name, s, maxText)
 		}
-	}
-	if b.Node.Name == "" {
-		return fmt.Errorf("node has no name")
 	}
 	return nil
 }

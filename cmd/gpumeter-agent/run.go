@@ -181,7 +181,11 @@ func thisNode(c config) (usage.Node, error) {
 			return usage.Node{}, fmt.Errorf("find the node's name (give --node): %w", err)
 		}
 	}
-	return usage.Node{Name: name, MachineID: readLine("/etc/machine-id"), Cloud: c.Cloud, Agent: version}, nil
+	n := usage.Node{Name: name, MachineID: readLine("/etc/machine-id"), Cloud: c.Cloud, Agent: version}
+	if err := n.Check(); err != nil {
+		return n, usageError{err}
+	}
+	return n, nil
 }
 
 // readLine returns the first line of a file; empty if it cannot be read.

@@ -78,7 +78,7 @@ type demo struct {
 	history     time.Duration // how far back a new simulated fleet begins
 
 	state    demoState
-	progress *demoProgress
+	progress *progress
 	log      *slog.Logger
 	server   *demoServer
 	agents   demoAgents
@@ -106,7 +106,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	}
 	defer logFile.Close()
 	d.log = slog.New(slog.NewTextHandler(logFile, nil))
-	d.progress = newDemoProgress(d.errOut, d.now)
+	d.progress = newProgress(d.errOut, d.now)
 	return d.serve(ctx)
 }
 

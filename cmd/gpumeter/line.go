@@ -118,6 +118,9 @@ func (s *station) keep(ctx context.Context, closed []meter.Closed) error {
 		if sealed.Batch.Seq == 0 {
 			return fmt.Errorf("write spool: %s", s.spool.Stats().LastError)
 		}
+		if err := sealed.Batch.Check(); err != nil {
+			return fmt.Errorf("a collector would refuse the window: %w", err)
+		}
 		s.push.Wake()
 		if err := s.wait(ctx, maxPending); err != nil {
 			return err

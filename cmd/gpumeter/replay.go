@@ -45,7 +45,7 @@ three intervals; the last one for one interval. The rest is unobserved.`,
     --cloud aws --account 123456789012 --region us-east-1 --model H100`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			res, err := replay(cmd.Context(), a, newDemoProgress(cmd.ErrOrStderr(), time.Now))
+			res, err := replay(cmd.Context(), a, newProgress(cmd.ErrOrStderr(), time.Now))
 			if err != nil {
 				return err
 			}
@@ -68,9 +68,12 @@ three intervals; the last one for one interval. The rest is unobserved.`,
 }
 
 // replay runs the trace through the line.
-func replay(ctx context.Context, a replayArgs, p *demoProgress) (*replayed, error) {
+func replay(ctx context.Context, a replayArgs, p *progress) (*replayed, error) {
 	if a.Window < 10*time.Second || a.Window > 5*time.Minute || time.Hour%a.Window != 0 {
 		return nil, usageError{fmt.Errorf("window %s is not between 10s and 5m, or does not divide an hour", a.Window)}
+	}
+	if err := a.checkIdentity(); err != nil {
+		return nil, usageError{err}
 	}
 	var contracts []contract.Contract
 	if a.Contracts != "" {
@@ -97,10 +100,24 @@ func replay(ctx context.Context, a replayArgs, p *demoProgress) (*replayed, erro
 	return res, errors.Join(err, st.Close())
 }
 
+// checkIdentity says whether a collector would take the identity given by flags.
+func (a replayArgs) checkIdentity() error {
+	if err := (usage.Node{Name: "trace", Cloud: a.Cloud}).Check(); err != nil {
+		return err
+	}
+	// The model stands in the inventory, under the same rule.
+	if err := (usage.Node{Name: "trace", Driver: a.Model}).Check(); err != nil {
+		return fmt.Errorf("model %q: %w", a.Model, err)
+	}
+	return nil
+}
+
 func setInterval(tr *trace.Trace, a replayArgs) error {
 	switch {
 	case a.Interval < 0:
 		return usageError{fmt.Errorf("interval %s is negative", a.Interval)}
+	case a.Interval > 0 && a.Interval < time.Millisecond:
+		return usageError{fmt.Errorf("interval %s is less than a millisecond", a.Interval)}
 	case a.Interval > 0:
 		tr.Interval = a.Interval
 	case tr.Interval == 0:

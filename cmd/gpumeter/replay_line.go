@@ -21,7 +21,7 @@ import (
 )
 
 // meterTrace runs the trace's GPUs, some hundred to a node, down the line.
-func meterTrace(ctx context.Context, a replayArgs, tr *trace.Trace, st *duckdb.DB, p *demoProgress) (*replayed, error) {
+func meterTrace(ctx context.Context, a replayArgs, tr *trace.Trace, st *duckdb.DB, p *progress) (*replayed, error) {
 	gpus := sortedGPUs(tr)
 	res := &replayed{
 		Schema: replaySchema, Trace: a.Trace, GPUsSampled: len(gpus), RowsSkipped: tr.Skipped,
@@ -29,18 +29,25 @@ func meterTrace(ctx context.Context, a replayArgs, tr *trace.Trace, st *duckdb.D
 	}
 	from, to := tr.Extent()
 	res.From, res.To = from.Truncate(time.Minute), to.Add(time.Minute-1).Truncate(time.Minute)
+	id, err := traceID(a, tr.Interval)
+	if err != nil {
+		return nil, err
+	}
+	of := make(map[string]bool, len(gpus))
+	for _, g := range gpus {
+		of[g] = true
+	}
+	if err := res.alone(ctx, st, of, nodePrefix(id)); err != nil {
+		return nil, fmt.Errorf("%s: %w", a.Data, err)
+	}
 	l, err := openLine(ctx, st, time.Now)
 	if err != nil {
 		return nil, err
 	}
-	id, err := traceID(a, tr.Interval)
-	if err != nil {
-		return nil, errors.Join(err, l.close())
-	}
 	p.begin(fmt.Sprintf("metering %d GPUs", len(gpus)))
 	for n := 0; n < len(gpus) && err == nil; n += gpusPerNode {
 		some := gpus[n:min(n+gpusPerNode, len(gpus))]
-		node := usage.Node{Name: fmt.Sprintf("trace-%s-%d", id[:8], n/gpusPerNode), Cloud: a.Cloud, Agent: version}
+		node := usage.Node{Name: fmt.Sprintf("%s%d", nodePrefix(id), n/gpusPerNode), Cloud: a.Cloud, Agent: version}
 		err = l.play(ctx, filepath.Join(a.Data, "replay", id, strconv.Itoa(n/gpusPerNode)), node, playing{a, tr, some})
 		p.set(float64(n+len(some)) / float64(len(gpus)))
 	}
@@ -48,12 +55,11 @@ func meterTrace(ctx context.Context, a replayArgs, tr *trace.Trace, st *duckdb.D
 	if err = errors.Join(err, l.close()); err != nil {
 		return nil, err
 	}
-	of := make(map[string]bool, len(gpus))
-	for _, g := range gpus {
-		of[g] = true
-	}
 	return res, res.total(ctx, st, of)
 }
+
+// nodePrefix begins the names of a replay's nodes.
+func nodePrefix(id string) string { return "trace-" + id[:8] + "-" }
 
 // gpusPerNode bounds the records of one batch.
 const gpusPerNode = 256

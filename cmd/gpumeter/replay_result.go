@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gpumeter/gpumeter/collector"
@@ -43,6 +45,21 @@ func (r *replayed) report(ctx context.Context, st *duckdb.DB, contracts []contra
 		return err
 	}
 	r.Report = &rep
+	return nil
+}
+
+// alone refuses a store that holds other records of these GPUs and this time:
+// one GPU and one minute count once, so neither of the two would be whole.
+func (r *replayed) alone(ctx context.Context, st *duckdb.DB, gpus map[string]bool, nodes string) error {
+	ps, err := st.Presence(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range ps {
+		if gpus[p.GPU] && !strings.HasPrefix(p.Node, nodes) && p.StartMs < r.To.UnixMilli() && r.From.UnixMilli() < p.EndMs {
+			return fmt.Errorf("GPU %q is on record there already, in node %q: give another --data", p.GPU, p.Node)
+		}
+	}
 	return nil
 }
 
@@ -85,15 +102,24 @@ func (r *replayed) write(w io.Writer, format string) error {
 	case "csv":
 		return r.csv(w)
 	}
+	var text bytes.Buffer
+	r.text(&text)
+	if r.Report != nil {
+		text.WriteString("\n")
+		if err := report.Text(&text, *r.Report, textOptions(w)); err != nil {
+			return err
+		}
+	}
+	_, err := text.WriteTo(w)
+	return err
+}
+
+// text writes the figures for people.
+func (r *replayed) text(w io.Writer) {
 	fmt.Fprintf(w, "%s: %d GPUs, %s to %s\n", r.Trace, r.GPUsSampled, r.From.Format(time.RFC3339), r.To.Format(time.RFC3339))
 	fmt.Fprintf(w, "  a sample each %.6g s stands for %.6g s at most; %d rows without utilisation skipped\n", r.IntervalSeconds, r.MaxHoldSeconds, r.RowsSkipped)
 	fmt.Fprintf(w, "  observed  %15.3f GPU-seconds\n", r.ObservedGPUSeconds)
 	fmt.Fprintf(w, "  busy      %15.3f GPU-seconds, %.4f %% of observed\n", r.BusyGPUSeconds, 100*r.BusyShare)
-	if r.Report == nil {
-		return nil
-	}
-	fmt.Fprintln(w)
-	return report.Text(w, *r.Report, textOptions(w))
 }
 
 func (r *replayed) csv(w io.Writer) error {

@@ -243,7 +243,7 @@ func TestReplayGivesTheTruthOfARecordedDay(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := replayArgs{Trace: filepath.Join(folder, "trace.csv.gz"), Data: t.TempDir(), Window: time.Minute}
-	got, err := replay(t.Context(), a, newDemoProgress(&bytes.Buffer{}, time.Now))
+	got, err := replay(t.Context(), a, newProgress(&bytes.Buffer{}, time.Now))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/term"
 )
 
-// demoProgress shows how far the preparation is: a bar that is drawn again
+// progress shows how far the preparation is: a bar that is drawn again
 // and again on a terminal, and lines elsewhere. It may be used concurrently.
-type demoProgress struct {
+type progress struct {
 	w        io.Writer
 	terminal bool
 	now      func() time.Time
@@ -30,13 +30,13 @@ const (
 	redraw   = 100 * time.Millisecond
 )
 
-func newDemoProgress(w io.Writer, now func() time.Time) *demoProgress {
+func newProgress(w io.Writer, now func() time.Time) *progress {
 	f, ok := w.(*os.File)
-	return &demoProgress{w: w, now: now, terminal: ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"}
+	return &progress{w: w, now: now, terminal: ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"}
 }
 
 // begin names the step that is under way.
-func (p *demoProgress) begin(step string) {
+func (p *progress) begin(step string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.step, p.began, p.drawn = step, p.now(), time.Time{}
@@ -46,7 +46,7 @@ func (p *demoProgress) begin(step string) {
 }
 
 // set draws the bar at a share of 0 to 1.
-func (p *demoProgress) set(share float64) {
+func (p *progress) set(share float64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now()
@@ -59,7 +59,7 @@ func (p *demoProgress) set(share float64) {
 }
 
 // breakOff leaves a step as it is, for what follows to begin on a new line.
-func (p *demoProgress) breakOff() {
+func (p *progress) breakOff() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.terminal && !p.drawn.IsZero() {
@@ -69,7 +69,7 @@ func (p *demoProgress) breakOff() {
 }
 
 // end closes the step with what came of it.
-func (p *demoProgress) end(outcome string) {
+func (p *progress) end(outcome string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	line := fmt.Sprintf("%-34s %s (%.1f s)\n", p.step, outcome, p.now().Sub(p.began).Seconds())
