@@ -117,6 +117,9 @@ func (d *DB) commit(ctx context.Context, conn *sql.Conn, w *draft) error {
 	}
 	w.keep()
 	d.unsynced = true
+	if err := d.folder.writeTally(tallyOf(d.id, d.state.counts)); err != nil {
+		d.options.Log.Warn("tally not written", "dir", d.folder.dir, "error", err)
+	}
 	return nil
 }
 

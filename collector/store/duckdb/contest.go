@@ -143,7 +143,7 @@ func (c *claim) owns(o *claim) int {
 }
 
 // losers returns the claims in contested time that overlap one which owns.
-func losers(ctx context.Context, conn *sql.Conn, within span) ([]claim, error) {
+func losers(ctx context.Context, conn *sql.Conn, within span) ([]loss, error) {
 	var s sweep
 	err := each(ctx, conn, sqlClaims, func(scan func(...any) error) error {
 		var c claim
@@ -161,7 +161,14 @@ func losers(ctx context.Context, conn *sql.Conn, within span) ([]claim, error) {
 // one may overlap.
 type sweep struct {
 	open []rival
-	lost []claim
+	lost []loss
+}
+
+// loss names the records of one window in one batch.
+type loss struct {
+	course
+	seq    uint64
+	fromMs int64
 }
 
 type rival struct {
@@ -174,6 +181,9 @@ func (s *sweep) add(c claim) {
 	x := rival{claim: c}
 	for i := range s.open {
 		o := &s.open[i]
+		if o.claim == c { // another holder of the window
+			return
+		}
 		n := o.owns(&c)
 		x.loses = x.loses || n < 0
 		o.loses = o.loses || n > 0
@@ -189,7 +199,7 @@ func (s *sweep) retire(done func(*claim) bool) {
 		if !done(&o.claim) {
 			open = append(open, o)
 		} else if o.loses {
-			s.lost = append(s.lost, o.claim)
+			s.lost = append(s.lost, loss{o.course, o.seq, o.fromMs})
 		}
 	}
 	s.open = open

@@ -141,8 +141,10 @@ func (d *DB) read(ctx context.Context) error {
 	if d.id, err = upgrade(ctx, conn, d.options.ReadOnly); err != nil {
 		return err
 	}
-	d.state, err = load(ctx, conn)
-	return err
+	if d.state, err = load(ctx, conn); err != nil {
+		return err
+	}
+	return d.folder.checkTally(tallyOf(d.id, d.state.counts))
 }
 
 // conn returns a connection; release is called when it is no longer used.
@@ -186,8 +188,10 @@ func (f *folder) check() error {
 // create makes a database under another name and renames it when it is whole
 // and durable, so that a database that is there is never half made.
 func (f *folder) create(ctx context.Context, o Options) error {
-	if _, err := os.Stat(f.path(databaseName + ".wal")); err == nil {
-		return fmt.Errorf("there is %s.wal, but no %s: part of the store is missing", databaseName, databaseName)
+	for _, name := range []string{databaseName + ".wal", tallyName} {
+		if _, err := os.Stat(f.path(name)); err == nil {
+			return fmt.Errorf("there is a file %s, but no %s: part of the store is missing", name, databaseName)
+		}
 	}
 	unfinished := f.path(databaseName + ".new")
 	for _, name := range []string{unfinished, unfinished + ".wal"} {

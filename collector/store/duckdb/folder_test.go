@@ -120,6 +120,7 @@ func TestOpenRefusesDamage(t *testing.T) {
 	f("the file is damaged", func(path string, _ []byte) error { return write(path, []byte("no database")) })
 	f("the file is damaged", func(path string, c []byte) error { return write(path, c[:len(c)/3]) })
 	f("the file is damaged", func(path string, c []byte) error { return write(path, make([]byte, len(c))) })
+	f("part of the store is missing", func(path string, _ []byte) error { return os.Remove(path) })
 	f("part of the store is missing", func(path string, c []byte) error { return os.Rename(path, path+".wal") })
 	f("open store", func(path string, c []byte) error { // every block but the headers
 		return write(path, append(c[:3*4096], bytes.Repeat([]byte{7}, len(c)-3*4096)...))
@@ -127,6 +128,8 @@ func TestOpenRefusesDamage(t *testing.T) {
 	f("not a gpumeter store", func(path string, _ []byte) error { return alter(path, "DROP TABLE meta") })
 	f("not a gpumeter store", func(path string, _ []byte) error { return alter(path, "INSERT INTO meta SELECT * FROM meta") })
 	f("use a newer gpumeter", func(path string, _ []byte) error { return alter(path, "UPDATE meta SET schema = 99") })
+	f("the folder belongs to store", func(path string, _ []byte) error { return alter(path, "UPDATE meta SET store_id = 'other'") })
+	f("batches were committed, but", func(path string, _ []byte) error { return alter(path, "DELETE FROM batches") })
 	f("read table units", func(path string, _ []byte) error { return alter(path, "UPDATE units SET id = id + 1") })
 	f("read table records", func(path string, _ []byte) error { return alter(path, "UPDATE records SET unit = 9") })
 }
@@ -154,7 +157,7 @@ func TestOpenClearsAwayWhatAKillLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 2 { // the database and the lock
+	if err != nil || len(entries) != 2 { // the database and the lock; nothing was committed
 		t.Errorf("files = %v, %v", entries, err)
 	}
 }
