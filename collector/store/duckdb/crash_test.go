@@ -6,4 +6,7 @@ import (
 	"github.com/gpumeter/gpumeter/collector/store/storetest"
 )
 
-func TestDBSurvivesKill(t *testing.T) { storetest.RunCrash(t, open, 10) }
+func TestDBSurvivesKill(t *testing.T) {
+	t.Parallel()
+	storetest.RunCrash(t, open, 10)
+}

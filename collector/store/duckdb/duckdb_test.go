@@ -17,4 +17,7 @@ func open(t *testing.T, dir string) store.Store {
 	return db
 }
 
-func TestDBPassesTheSuite(t *testing.T) { storetest.Run(t, open) }
+func TestDBPassesTheSuite(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, open)
+}

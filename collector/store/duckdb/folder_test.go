@@ -67,6 +67,7 @@ func fileList(t *testing.T, dir string) string {
 }
 
 func TestOpenRefusesAFolderThatIsHeld(t *testing.T) {
+	t.Parallel()
 	dir := filled(t)
 	db := open(t, dir)
 	held := fmt.Sprintf("data folder %s is held by process %d", dir, os.Getpid())
@@ -87,6 +88,7 @@ func TestOpenRefusesAFolderThatIsHeld(t *testing.T) {
 }
 
 func TestOpenReadOnlyReadsAndDoesNotWrite(t *testing.T) {
+	t.Parallel()
 	dir := filled(t)
 	db, err := duckdb.Open(t.Context(), dir, duckdb.Options{ReadOnly: true})
 	if err != nil {
@@ -102,6 +104,7 @@ func TestOpenReadOnlyReadsAndDoesNotWrite(t *testing.T) {
 }
 
 func TestOpenRefusesDamage(t *testing.T) {
+	t.Parallel()
 	f := func(want string, damage func(path string, content []byte) error) {
 		t.Helper()
 		dir := filled(t)
@@ -146,6 +149,7 @@ func alter(path, statement string) error {
 }
 
 func TestOpenClearsAwayWhatAKillLeft(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for _, name := range []string{database + ".new", database + ".new.wal", "spill"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("half"), 0o600); err != nil {
@@ -163,6 +167,7 @@ func TestOpenClearsAwayWhatAKillLeft(t *testing.T) {
 }
 
 func TestOpenTakesOddFolderNames(t *testing.T) {
+	t.Parallel()
 	odd := filepath.Join(t.TempDir(), "what?")
 	if _, err := duckdb.Open(t.Context(), odd, duckdb.Options{}); err == nil || !strings.Contains(err.Error(), "question mark") {
 		t.Errorf("open a folder with a question mark in its name: %v", err)

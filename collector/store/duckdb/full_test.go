@@ -18,6 +18,7 @@ const fullDir = "DUCKDB_TEST_FULL_DIR"
 // TestAppendGoesOnAfterAFullDisk lets a process of its own run against a limit
 // on the size of files, which writes meet as they would meet a full disk.
 func TestAppendGoesOnAfterAFullDisk(t *testing.T) {
+	t.Parallel()
 	if dir := os.Getenv(fullDir); dir != "" {
 		appendOnAFullDisk(t, dir)
 		return

@@ -57,6 +57,7 @@ func withLog(t *testing.T, o duckdb.Options, change func(log []byte, ends []int6
 }
 
 func TestOpenReadsTheLog(t *testing.T) {
+	t.Parallel()
 	same := func(log []byte, _ []int64) []byte { return log }
 	for _, o := range []duckdb.Options{{}, {ReadOnly: true}} {
 		db, err := withLog(t, o, same)
@@ -82,6 +83,7 @@ func TestOpenReadsTheLog(t *testing.T) {
 // TestOpenRefusesADamagedLog damages what was acknowledged. DuckDB itself sees
 // most of it, and takes the rest for a log that ends early.
 func TestOpenRefusesADamagedLog(t *testing.T) {
+	t.Parallel()
 	f := func(name string, damage func(log []byte, ends []int64) []byte) {
 		t.Helper()
 		db, err := withLog(t, duckdb.Options{}, damage)
