@@ -10,6 +10,10 @@ import (
 // imported and generated history writes hours.
 const maxSpanMs = 3_600_000
 
+// maxPower is far above what one GPU draws: 10 kW, in mJ per ms. It keeps one
+// wild value from drowning a sum.
+const maxPower = 10_000
+
 // Check says whether b can be accepted as evidence: identities are well
 // formed, sums fit into their spans, records of one GPU do not overlap. It
 // returns the first thing that is wrong, naming the record.
@@ -51,6 +55,8 @@ func (b *Batch) checkHead() error {
 		return fmt.Errorf("agent %q: not 32 hex digits", b.Agent)
 	case !isID(b.Epoch):
 		return fmt.Errorf("epoch %q: not 32 hex digits", b.Epoch)
+	case b.Prev != "" && !isHex(b.Prev, 64):
+		return fmt.Errorf("prev_hash %q: not 64 hex digits", b.Prev)
 	case b.Seq == 0:
 		return fmt.Errorf("seq 0: sequence numbers start at 1")
 	case b.Evidence != EvidenceAgent && b.Evidence != EvidencePrometheus:
@@ -98,6 +104,9 @@ func (r *Record) check(known map[string]bool) error {
 			return fmt.Errorf("gpu %s: a sum of %d ms is longer than its span of %d ms", r.GPU, v, span)
 		}
 	}
+	if r.EnergyMJ/maxPower > r.EnergyKnownMs {
+		return fmt.Errorf("gpu %s: %d mJ in %d ms is more than any GPU draws", r.GPU, r.EnergyMJ, r.EnergyKnownMs)
+	}
 	if r.ObservedMs() > span || r.SMActiveMs > r.SMKnownMs {
 		return fmt.Errorf("gpu %s: observed %d ms of a span of %d ms", r.GPU, r.ObservedMs(), span)
 	}
@@ -144,8 +153,11 @@ func (b *Batch) checkOverlap() error {
 	return nil
 }
 
-func isID(s string) bool {
-	if len(s) != 32 {
+func isID(s string) bool { return isHex(s, 32) }
+
+// isHex reports whether s is n lower-case hex digits.
+func isHex(s string, n int) bool {
+	if len(s) != n {
 		return false
 	}
 	for i := range len(s) {

@@ -123,6 +123,8 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		"observed 60001 ms":         func(b *usage.Batch) { b.Records[0].UnhealthyMs = 1 },
 		"overlap":                   func(b *usage.Batch) { r := b.Records[0]; r.StartMs++; r.IdleMs = 0; b.Records = append(b.Records, r) },
 		"together observed 120000":  func(b *usage.Batch) { b.Records = append(b.Records, b.Records[0]) },
+		"more than any GPU draws":   func(b *usage.Batch) { b.Records[0].EnergyMJ, b.Records[0].EnergyKnownMs = 1<<40, 60_000 },
+		"prev_hash":                 func(b *usage.Batch) { b.Prev = "abc" },
 		"event 0":                   func(b *usage.Batch) { b.Events[0].Kind = "" },
 		"holder or reason":          func(b *usage.Batch) { b.Records[0].Holder.Name = strings.Repeat("x", 300) },
 		"observed 60000 ms of a sp": func(b *usage.Batch) { b.Records[0].SMActiveMs = 1 },
