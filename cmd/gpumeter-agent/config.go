@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
+	"path/filepath"
+	"regexp"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -78,7 +81,7 @@ func (c *config) load(name string, fs *pflag.FlagSet) error {
 	fs.Visit(func(f *pflag.Flag) { given[f.Name] = f.Value.String() })
 	listen := append([]string(nil), c.Listen...)
 	if err := dec.Decode(c); err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("%s: %w", name, err)
+		return fileError(name, err)
 	}
 	for flag, value := range given {
 		if flag == "listen" {
@@ -92,6 +95,27 @@ func (c *config) load(name string, fs *pflag.FlagSet) error {
 	return nil
 }
 
+var (
+	lineError  = regexp.MustCompile(`^line (\d+): (.*)$`)
+	unknownKey = regexp.MustCompile(`^field (\S+) not found in type .*$`)
+)
+
+// fileError says what is wrong with a file in one sentence, as FILE:LINE.
+func fileError(name string, err error) error {
+	var wrong *yaml.TypeError
+	if !errors.As(err, &wrong) || len(wrong.Errors) == 0 {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	m := lineError.FindStringSubmatch(wrong.Errors[0])
+	if m == nil {
+		return fmt.Errorf("%s: %s", name, wrong.Errors[0])
+	}
+	if k := unknownKey.FindStringSubmatch(m[2]); k != nil {
+		return fmt.Errorf("%s:%s: unknown key %q", name, m[1], k[1])
+	}
+	return fmt.Errorf("%s:%s: %s", name, m[1], m[2])
+}
+
 func (c *config) validate() error {
 	switch {
 	case c.Interval < 100*time.Millisecond || c.Interval > 10*time.Second:
@@ -102,6 +126,21 @@ func (c *config) validate() error {
 		return usageError{fmt.Errorf("spool size of %d MiB is less than 1 MiB", c.SpoolMiB)}
 	case c.State == "":
 		return usageError{errors.New("state folder is empty")}
+	case c.NVML != "" && !filepath.IsAbs(c.NVML):
+		return usageError{fmt.Errorf("nvml %q is not an absolute path", c.NVML)}
+	}
+	for _, addr := range c.Listen {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			return usageError{fmt.Errorf("listen %q is not HOST:PORT", addr)}
+		}
+		if c.WebConfig == "" && !loopback(addr) {
+			return usageError{fmt.Errorf("listen on %s: plain HTTP is for loopback only; another address needs --web-config", addr)}
+		}
+	}
+	if c.TokenFile != "" {
+		if _, err := os.Stat(c.TokenFile); err != nil {
+			return fmt.Errorf("token file: %w", err)
+		}
 	}
 	return nil
 }

@@ -32,8 +32,12 @@ func newRun() *cobra.Command {
 		Use:   "run",
 		Short: "Meter this node until told to stop",
 		Long: `run samples the GPUs of this node, serves /metrics and sends records to the
-collector. Every setting is a flag; a YAML file with the same keys (and a
-"cloud:" block) fills those that are not given.`,
+collector. Every setting is a flag. A YAML file fills those that are not given:
+its keys are the flags' names with _ for -, and the cloud's are in a block:
+
+  collector: https://gpumeter.example:9410
+  token_file: /etc/gpumeter/agent.token
+  cloud: {provider: aws, account: "123456789012", region: us-east-1}`,
 		Example: `  gpumeter-agent run --state /var/lib/gpumeter
   gpumeter-agent run --config /etc/gpumeter/agent.yaml`,
 		Args: cobra.NoArgs,
@@ -60,6 +64,10 @@ func run(ctx context.Context, c config) error {
 	if err != nil {
 		return err
 	}
+	pusher, err := newPusher(c, log)
+	if err != nil {
+		return err
+	}
 	if err := os.MkdirAll(c.State, 0o700); err != nil {
 		return err
 	}
@@ -79,52 +87,56 @@ func run(ctx context.Context, c config) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(serve(ctx, c, node, sp, log), sp.Close())
+	return errors.Join(serve(ctx, c, parts{node, sp, pusher}, log), sp.Close())
 }
 
 // pushSpread is over how long the agents of a fleet spread their posts: all
 // windows close in the same second.
 const pushSpread = 10 * time.Second
 
-// serve runs the agent, its metrics and its control socket together.
-func serve(ctx context.Context, c config, node usage.Node, sp *spool.Spool, log *slog.Logger) error {
-	var pusher *push.Pusher
-	if c.Collector != "" {
-		var err error
-		pusher, err = push.New(push.Config{URL: c.Collector, TokenFile: c.TokenFile, CAFile: c.CAFile, Spread: pushSpread, Log: log})
-		if err != nil {
-			return err
-		}
+// newPusher returns what sends to the collector; nil without one.
+func newPusher(c config, log *slog.Logger) (*push.Pusher, error) {
+	if c.Collector == "" {
+		return nil, nil
 	}
+	p, err := push.New(push.Config{URL: c.Collector, TokenFile: c.TokenFile, CAFile: c.CAFile, Spread: pushSpread, Log: log})
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return p, nil
+}
+
+// parts are what an agent is made of.
+type parts struct {
+	node  usage.Node
+	spool *spool.Spool
+	push  *push.Pusher // nil without a collector
+}
+
+// serve runs the agent, its metrics and its control socket together.
+func serve(ctx context.Context, c config, p parts, log *slog.Logger) error {
 	a, err := agent.New(agent.Config{
-		Node: node, BootID: readLine("/proc/sys/kernel/random/boot_id"),
+		Node: p.node, BootID: readLine("/proc/sys/kernel/random/boot_id"),
 		Interval: c.Interval, Window: c.Window,
 		NewReader: func(known []metric.GPU) agent.Reader {
 			return nvml.NewReader(nvml.Config{Library: c.NVML, Interval: c.Interval, Known: known, Log: log})
 		},
-		Spool: sp, Push: pusher, PauseFile: c.PauseFile, Log: log, Now: time.Now,
+		Spool: p.spool, Push: p.push, PauseFile: c.PauseFile, Log: log, Now: time.Now,
 	})
 	if err != nil {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.Run(ctx) })
-	g.Go(func() error { return serveMetrics(ctx, c, metricsHandler(a, sp, pusher, log), log) })
+	g.Go(func() error { return serveMetrics(ctx, c, metricsHandler(a, p.spool, p.push, log), log) })
 	g.Go(func() error { return serveControl(ctx, filepath.Join(c.State, agent.Control), a.ControlHandler()) })
 	g.Go(func() error { return obeySignals(ctx, a, log) })
-	log.Info("agent runs", "node", node.Name, "agent", sp.Stats().Agent, "listen", c.Listen, "collector", c.Collector)
+	log.Info("agent runs", "node", p.node.Name, "agent", p.spool.Stats().Agent, "listen", c.Listen, "collector", c.Collector)
 	return g.Wait()
 }
 
 // serveMetrics serves /metrics; without a web configuration on loopback only.
 func serveMetrics(ctx context.Context, c config, h http.Handler, log *slog.Logger) error {
-	if c.WebConfig == "" {
-		for _, addr := range c.Listen {
-			if !loopback(addr) {
-				return fmt.Errorf("listen on %s: plain HTTP is for loopback only; another address needs --web-config", addr)
-			}
-		}
-	}
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
 	return whileServing(ctx, srv, func() error {
 		no := false

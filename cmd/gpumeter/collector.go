@@ -65,6 +65,9 @@ func runCollector(ctx context.Context, a collectorArgs) error {
 	if err != nil {
 		return err
 	}
+	if a.MemoryMiB < 64 {
+		return usageError{fmt.Errorf("memory limit of %d MiB is less than 64 MiB", a.MemoryMiB)}
+	}
 	tokens, err := a.tokens()
 	if err != nil {
 		return err
@@ -75,19 +78,20 @@ func runCollector(ctx context.Context, a collectorArgs) error {
 			return err
 		}
 	}
-	st, err := duckdb.Open(ctx, a.Data, duckdb.Options{MemoryLimit: a.MemoryMiB << 20, Log: log})
+	// The address first: a mistake in it must not leave a new store behind.
+	ln, err := collector.Listen(ctx, a.Address, tokens)
 	if err != nil {
 		return err
 	}
-	ln, err := collector.Listen(ctx, a.Address, tokens)
+	st, err := duckdb.Open(ctx, a.Data, duckdb.Options{MemoryLimit: a.MemoryMiB << 20, Log: log})
 	if err != nil {
-		return errors.Join(err, st.Close())
+		return errors.Join(err, ln.Close())
 	}
 	c := collector.New(collector.Config{Store: st, Book: book, Tokens: tokens, Now: time.Now, Log: log, Version: version})
 	log.Info("collector runs", "listen", ln.Addr().String(), "data", a.Data, "store", st.ID())
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.Serve(ctx, ln) })
-	g.Go(func() error { return reloadOnHangup(ctx, book, log) })
+	g.Go(func() error { return reloadOnHangup(ctx, book) })
 	return errors.Join(g.Wait(), st.Close())
 }
 
@@ -104,7 +108,7 @@ func (a collectorArgs) tokens() (t collector.Tokens, err error) {
 }
 
 // reloadOnHangup reads the contract file on SIGHUP.
-func reloadOnHangup(ctx context.Context, book *collector.Book, log *slog.Logger) error {
+func reloadOnHangup(ctx context.Context, book *collector.Book) error {
 	ch := make(chan os.Signal, 1)
 	signal.Notify(ch, syscall.SIGHUP)
 	defer signal.Stop(ch)
@@ -113,9 +117,7 @@ func reloadOnHangup(ctx context.Context, book *collector.Book, log *slog.Logger)
 		case <-ctx.Done():
 			return nil
 		case <-ch:
-			if err := book.Reload(); err != nil {
-				log.Error("contract file is not in force", "err", err)
-			}
+			_ = book.Reload() // it logs what is in force now
 		}
 	}
 }

@@ -42,7 +42,11 @@ func newValidate() *cobra.Command {
 // writeContracts shows what was understood, so that a date in the wrong zone
 // is seen.
 func writeContracts(w io.Writer, contracts []contract.Contract) error {
-	fmt.Fprintf(w, "ok: %d contracts\n", len(contracts))
+	plural := "s"
+	if len(contracts) == 1 {
+		plural = ""
+	}
+	fmt.Fprintf(w, "ok: %d contract%s\n", len(contracts), plural)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "CONTRACT\tTRANCHE\tMODEL\tFROM\tTO\tGPUS\tPER GPU-HOUR")
 	for i := range contracts {

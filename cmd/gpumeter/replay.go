@@ -112,16 +112,20 @@ func (a replayArgs) checkIdentity() error {
 	return nil
 }
 
+// maxInterval bounds the time between two samples.
+const maxInterval = 24 * time.Hour
+
 func setInterval(tr *trace.Trace, a replayArgs) error {
 	switch {
 	case a.Interval < 0:
 		return usageError{fmt.Errorf("interval %s is negative", a.Interval)}
-	case a.Interval > 0 && a.Interval < time.Millisecond:
-		return usageError{fmt.Errorf("interval %s is less than a millisecond", a.Interval)}
 	case a.Interval > 0:
 		tr.Interval = a.Interval
 	case tr.Interval == 0:
 		return fmt.Errorf("%s: no GPU has two samples, so the interval is unknown: give --interval", a.Trace)
+	}
+	if tr.Interval < time.Millisecond || tr.Interval > maxInterval {
+		return usageError{fmt.Errorf("interval %s is not between 1ms and %s", tr.Interval, maxInterval)}
 	}
 	return nil
 }

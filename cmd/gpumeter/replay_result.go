@@ -122,19 +122,14 @@ func (r *replayed) text(w io.Writer) {
 	fmt.Fprintf(w, "  busy      %15.3f GPU-seconds, %.4f %% of observed\n", r.BusyGPUSeconds, 100*r.BusyShare)
 }
 
+// csv writes the replay's own figures: one table. The report's is written by
+// `gpumeter report --data`.
 func (r *replayed) csv(w io.Writer) error {
 	c := csv.NewWriter(w)
 	f := func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
-	rows := [][]string{
-		{"trace", "from", "to", "interval_seconds", "max_hold_seconds", "gpus_sampled", "rows_skipped", "observed_gpu_seconds", "busy_gpu_seconds"},
+	return c.WriteAll([][]string{
+		{"trace", "from", "to", "interval_seconds", "max_hold_seconds", "gpus_sampled", "rows_skipped", "observed_gpu_seconds", "busy_gpu_seconds", "busy_share_of_observed"},
 		{r.Trace, r.From.Format(time.RFC3339), r.To.Format(time.RFC3339), f(r.IntervalSeconds), f(r.MaxHoldSeconds), strconv.Itoa(r.GPUsSampled),
-			strconv.Itoa(r.RowsSkipped), f(r.ObservedGPUSeconds), f(r.BusyGPUSeconds)},
-	}
-	if err := c.WriteAll(rows); err != nil {
-		return err
-	}
-	if r.Report == nil {
-		return nil
-	}
-	return report.CSV(w, *r.Report)
+			strconv.Itoa(r.RowsSkipped), f(r.ObservedGPUSeconds), f(r.BusyGPUSeconds), f(r.BusyShare)},
+	})
 }

@@ -63,7 +63,7 @@ func TestBadReplayLeavesNothingBehind(t *testing.T) {
 	}{
 		"damaged line":    {smallTrace + "x,a,1,1\n", nil, `trace.csv: line 6: time "x" is not Unix seconds`},
 		"one sample":      {traceHead + "1700000000,a,50,1\n", nil, "give --interval"},
-		"tiny interval":   {smallTrace, func(a *replayArgs) { a.Interval = time.Microsecond }, "less than a millisecond"},
+		"tiny interval":   {smallTrace, func(a *replayArgs) { a.Interval = time.Microsecond }, "is not between 1ms and 24h"},
 		"dirty region":    {smallTrace, func(a *replayArgs) { a.Cloud.Region = "a\tb" }, "not clean text"},
 		"dirty model":     {smallTrace, func(a *replayArgs) { a.Model = strings.Repeat("x", 300) }, "model"},
 		"no such trace":   {smallTrace, func(a *replayArgs) { a.Trace += ".gz" }, "no such file"},
