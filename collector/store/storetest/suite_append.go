@@ -245,7 +245,7 @@ func keepsEveryText(t *testing.T, open Open) {
 	r := busy("GPU-'a", t0, t0+minute)
 	r.Holder, r.Reason = holder, strings.Repeat("é", 128)
 	b := from(1, 1, func(b *usage.Batch) {
-		b.Prev, b.Node.Name, b.Node.MachineID = "not a hash", "näme'", "\u00a0"
+		b.Node.Name, b.Node.MachineID = "näme'", "\u00a0"
 		b.Records = []usage.Record{r}
 		b.GPUs = []usage.GPU{{UUID: r.GPU, Model: "M'", Index: -1, MemoryBytes: 1 << 63}}
 		b.Events = []usage.Event{{AtMs: t0, Kind: "new kind", Detail: detail}}
