@@ -15,6 +15,28 @@ type GPU struct {
 	PCI         string // bus id, "00000000:9B:00.0"
 	VBIOS       string
 	MemoryBytes uint64
+
+	// What follows is empty where the driver does not say.
+	Device       string // "nvidia3", its name below /dev
+	Part         string // board part number
+	Architecture string // "hopper"
+	Capability   string // CUDA compute capability, "9.0"
+	GSP          string // firmware version
+	InfoROM      string // image version
+	Platform     Platform
+	// Fabric and Clique are the NVLink domain: a cluster UUID, and the part of it
+	// within which GPUs reach each other.
+	Fabric, Clique string
+}
+
+// Platform is the place of a GPU in its rack, as its hardware reports it: what
+// a renter can quote to a provider. Numbers are in decimal.
+type Platform struct {
+	Chassis string // serial number
+	Slot    string // of the tray in the chassis
+	Tray    string // index among the compute trays
+	Host    string // of the tray
+	Module  string // of the host
 }
 
 // Condition says whether a GPU could be looked at.
@@ -72,6 +94,33 @@ type Look struct {
 	ProcessesKnown bool
 	// Readings holds what the GPU said, in table order.
 	Readings []Reading
+	// MIG says that the GPU is divided. Its Instances are then all there are;
+	// energy, power, temperature and errors are the GPU's alone.
+	MIG       bool
+	Instances []Instance
+}
+
+// Instance is a MIG GPU instance: a part of a GPU with memory and engines of
+// its own.
+type Instance struct {
+	ID      int    // the driver's GPU instance id
+	Profile string // "1g.10gb"
+	Slices  int    // compute slices that it has
+	Of      int    // compute slices that its GPU has
+	// Util and SMActive are over the span of the look, of the instance's own
+	// slices: 1 is an instance that was busy all the time.
+	Util, SMActive Share
+	Readings       []Reading
+	Compute        []ComputeInstance
+}
+
+// ComputeInstance is a part of a GPU instance: what a process sees as its GPU.
+type ComputeInstance struct {
+	ID             int
+	UUID           string // "MIG-…"
+	Slices         int
+	Processes      []Process
+	ProcessesKnown bool
 }
 
 // Share is a share of time that may be unknown. The zero Share is unknown.
@@ -83,11 +132,25 @@ type Share struct {
 // KnownShare returns a known share.
 func KnownShare(v float64) Share { return Share{Known: true, Value: v} }
 
+// Origin says through which door an error report came.
+type Origin uint8
+
+const (
+	FromDriver Origin = iota // an NVML event
+	FromKernel               // the kernel's log
+)
+
 // Xid is one error report of the driver about a GPU.
 type Xid struct {
-	UUID string
-	Code int
-	At   time.Duration // boot clock, when the agent learned of it
+	UUID string        // empty in a kernel line about a GPU that is not known yet
+	PCI  string        // bus id where the report has it, "0000:9b:00"
+	Code int           // 0 where the line has none (a GPU that fell off the bus)
+	At   time.Duration // boot clock: of the kernel line, or when the agent learned of it
+	// Origin and Detail say where it was read, and the rest of the line.
+	Origin Origin
+	Detail string
+	// Severity is what the line itself says, where it says it; else Unstated.
+	Severity Severity
 }
 
 // Driver is the state of the driver library on a node.

@@ -20,6 +20,8 @@ const (
 	Watts   Unit = "watts"
 	Celsius Unit = "celsius"
 	Hertz   Unit = "hertz"
+	// BytesPerSecond is for rates that the driver gives no count of.
+	BytesPerSecond Unit = "bytes_per_second"
 )
 
 // Kind says how values of a metric behave over time.
@@ -50,23 +52,47 @@ type Desc struct {
 	Unit Unit
 	Kind Kind
 	Help string
-	// Label and LabelValue tell apart the rows that share a Name, such as
-	// reason="hw_thermal". Both are empty for a metric of one row.
-	Label, LabelValue string
-	// Names elsewhere; empty where that dialect has no such metric.
-	OTel, DCGM, DCGMOld string
+	// Labels tell apart the rows that share a Name, such as reason="hw_thermal":
+	// the same label names in the same order in all of them. Empty for a metric
+	// of one row.
+	Labels []Label
+	// Group is empty for what is read by default, and else the word by which
+	// the rows of one subject are asked for: "nvlink", "ecc".
+	Group string
+	// Names elsewhere; empty where that dialect has no such metric. DCGM is the
+	// name since DCGM 4.6, DCGMOld the one before; where they do not differ
+	// both have it.
+	OTel          Alias
+	DCGM, DCGMOld string
 }
 
-// Key returns the name with its label, unique among all rows of a table:
+// Label is a name and a value that tell one series from another.
+type Label struct{ Name, Value string }
+
+// Alias is the name of a metric in OpenTelemetry's conventions, with the
+// attributes that tell apart what has one name there and several here.
+type Alias struct {
+	Name       string
+	Attributes []Label
+}
+
+// Key returns the name with its labels, unique among all rows of a table:
 // "gpu.throttle{reason=hw_thermal}".
 func (d *Desc) Key() string {
-	if d.Label == "" {
+	if len(d.Labels) == 0 {
 		return d.Name
 	}
-	return d.Name + "{" + d.Label + "=" + d.LabelValue + "}"
+	key := d.Name
+	sep := "{"
+	for _, l := range d.Labels {
+		key += sep + l.Name + "=" + l.Value
+		sep = ","
+	}
+	return key + "}"
 }
 
-// Reading is one value of one metric of one GPU.
+// Reading is one value of one metric of one subject: a GPU, an instance of a
+// GPU, the node.
 type Reading struct {
 	Desc  *Desc
 	Value float64

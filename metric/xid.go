@@ -1,5 +1,24 @@
 package metric
 
+// Severity says what an error asks of the people who run a GPU.
+type Severity uint8
+
+// Severities, from the least to the worst.
+const (
+	Unstated    Severity = iota // nobody says
+	Record                      // nothing to do
+	Application                 // the job's own error, or one that a restart of the job ends
+	Service                     // reset the GPU at the next opportunity, or open a ticket
+	Reset                       // drain the node and reset the GPU
+	Replace                     // reboot the node, or have the hardware repaired
+)
+
+// String returns the word for a severity: "record", "reset"; empty for
+// Unstated.
+func (s Severity) String() string {
+	return [...]string{"", "record", "application", "service", "reset", "replace"}[min(s, Replace)]
+}
+
 // fatalXids are the errors after which a GPU is not usable until it is reset,
 // its node rebooted or its board replaced. The list follows NVIDIA's Xid
 // catalogue of 2025-10: reset GPU, restart VM or node, check mechanicals.

@@ -20,7 +20,7 @@ type fault struct {
 // evidence is one row of the table of readings that show a GPU to be faulty
 // when they are above zero.
 type evidence struct {
-	name, value string // metric.Desc.Name and LabelValue
+	name, value string // metric.Desc.Name and the value of its label
 	reason      string
 }
 
@@ -48,12 +48,20 @@ func proof(l *metric.Look) string {
 	}
 	for _, r := range l.Readings {
 		for _, e := range evidences {
-			if r.Value > 0 && r.Desc.Name == e.name && r.Desc.LabelValue == e.value {
+			if r.Value > 0 && r.Desc.Name == e.name && e.value == labelOf(r.Desc) {
 				return e.reason
 			}
 		}
 	}
 	return ""
+}
+
+// labelOf returns the value of a metric's label; empty if it has none.
+func labelOf(d *metric.Desc) string {
+	if len(d.Labels) == 0 {
+		return ""
+	}
+	return d.Labels[0].Value
 }
 
 // judge begins or ends a GPU's fault by what a look shows.

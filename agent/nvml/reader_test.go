@@ -209,14 +209,16 @@ func TestTableIsWellFormed(t *testing.T) {
 		if !strings.HasPrefix(r.Name, "gpu.") || strings.ToLower(r.Name) != r.Name || !strings.HasSuffix(r.Help, ".") || r.Source.Scale == 0 {
 			t.Errorf("row %d is malformed: %+v", i, r)
 		}
-		if (r.Label == "") != (r.LabelValue == "") {
-			t.Errorf("%s: label %q has value %q", r.Name, r.Label, r.LabelValue)
+		for _, l := range r.Labels {
+			if l.Name == "" || l.Value == "" {
+				t.Errorf("%s: label %q has value %q", r.Name, l.Name, l.Value)
+			}
 		}
 		if r.Source.Every > time.Minute {
 			t.Errorf("%s is read every %s, less than once a minute", r.Name, r.Source.Every)
 		}
 		for _, other := range nvml.Table {
-			if other.Name == r.Name && (other.Unit != r.Unit || other.Kind != r.Kind || other.Label != r.Label || other.Help != r.Help) {
+			if other.Name == r.Name && (other.Unit != r.Unit || other.Kind != r.Kind || !slices.EqualFunc(other.Labels, r.Labels, sameName) || other.Help != r.Help) {
 				t.Errorf("rows of %s differ in unit, kind, label or help", r.Name)
 			}
 		}
@@ -225,6 +227,8 @@ func TestTableIsWellFormed(t *testing.T) {
 		t.Error("no row is filled from the samples")
 	}
 }
+
+func sameName(a, b metric.Label) bool { return a.Name == b.Name }
 
 // TestParentDoesNotOpenTheDriver looks at what this process has mapped while a
 // worker reads through a library of its own.

@@ -80,23 +80,23 @@ const (
 // changes it.
 var Table = []Row{
 	{metric.Desc{Name: "gpu.utilization", Unit: metric.Ratio, Help: "Share of the time since the look before in which at least one kernel was resident.",
-		OTel: "hw.gpu.utilization", DCGM: "DCGM_FI_DEV_GPU_UTIL_RATIO", DCGMOld: "DCGM_FI_DEV_GPU_UTIL"},
+		OTel: metric.Alias{Name: "hw.gpu.utilization"}, DCGM: "DCGM_FI_DEV_GPU_UTIL_RATIO", DCGMOld: "DCGM_FI_DEV_GPU_UTIL"},
 		Source{Scale: one}},
 	{metric.Desc{Name: "gpu.memory.utilization", Unit: metric.Ratio, Help: "Share of the driver's last sample period in which memory was read or written.",
 		DCGMOld: "DCGM_FI_DEV_MEM_COPY_UTIL"},
 		Source{Call: callRates, Part: 1, Scale: percent, Max: maxPercent}},
 	{metric.Desc{Name: "gpu.encoder.utilization", Unit: metric.Ratio, Help: "Share of the driver's sample period in which the video encoder was busy.",
-		OTel: "hw.gpu.utilization", DCGMOld: "DCGM_FI_DEV_ENC_UTIL"},
+		OTel: metric.Alias{Name: "hw.gpu.utilization"}, DCGMOld: "DCGM_FI_DEV_ENC_UTIL"},
 		Source{Call: callEncoder, Scale: percent, Max: maxPercent}},
 	{metric.Desc{Name: "gpu.decoder.utilization", Unit: metric.Ratio, Help: "Share of the driver's sample period in which the video decoder was busy.",
-		OTel: "hw.gpu.utilization", DCGMOld: "DCGM_FI_DEV_DEC_UTIL"},
+		OTel: metric.Alias{Name: "hw.gpu.utilization"}, DCGMOld: "DCGM_FI_DEV_DEC_UTIL"},
 		Source{Call: callDecoder, Scale: percent, Max: maxPercent}},
 
 	{metric.Desc{Name: "gpu.memory.total", Unit: metric.Bytes, Help: "Memory of the GPU, with what the driver reserves.",
-		OTel: "hw.gpu.memory.limit", DCGMOld: "DCGM_FI_DEV_FB_TOTAL"},
+		OTel: metric.Alias{Name: "hw.gpu.memory.limit"}, DCGMOld: "DCGM_FI_DEV_FB_TOTAL"},
 		Source{Call: callMemory, Part: 0, Scale: one}},
 	{metric.Desc{Name: "gpu.memory.used", Unit: metric.Bytes, Help: "Memory in use.",
-		OTel: "hw.gpu.memory.usage", DCGMOld: "DCGM_FI_DEV_FB_USED"},
+		OTel: metric.Alias{Name: "hw.gpu.memory.usage"}, DCGMOld: "DCGM_FI_DEV_FB_USED"},
 		Source{Call: callMemory, Part: 1, Scale: one}},
 	{metric.Desc{Name: "gpu.memory.free", Unit: metric.Bytes, Help: "Memory that can be allocated.",
 		DCGMOld: "DCGM_FI_DEV_FB_FREE"},
@@ -106,7 +106,7 @@ var Table = []Row{
 		Source{Call: callMemory, Part: 3, Scale: one}},
 
 	{metric.Desc{Name: "gpu.power.usage", Unit: metric.Watts, Help: "Power draw as the driver reports it by default: the average over one second since Ampere without GA100, the present value before.",
-		OTel: "hw.power", DCGM: "DCGM_FI_DEV_BOARD_POWER_WATTS", DCGMOld: "DCGM_FI_DEV_POWER_USAGE"},
+		OTel: metric.Alias{Name: "hw.power"}, DCGM: "DCGM_FI_DEV_BOARD_POWER_WATTS", DCGMOld: "DCGM_FI_DEV_POWER_USAGE"},
 		Source{Call: callPower, Scale: milli, Max: maxWatts * 1000}},
 	{metric.Desc{Name: "gpu.power.average", Unit: metric.Watts, Help: "Power draw, averaged over one second."},
 		Source{Field: nvml.FI_DEV_POWER_AVERAGE, Scale: milli, Max: maxWatts * 1000}},
@@ -126,11 +126,11 @@ var Table = []Row{
 		DCGMOld: "DCGM_FI_DEV_POWER_MGMT_LIMIT_MAX"},
 		Source{Field: nvml.FI_DEV_POWER_MAX_LIMIT, Scale: milli, Every: rare, Max: maxWatts * 1000}},
 	{metric.Desc{Name: "gpu.energy", Unit: metric.Joules, Kind: counter, Help: "Energy used since the driver was loaded or the GPU reset.",
-		OTel: "hw.energy", DCGMOld: "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION"},
+		OTel: metric.Alias{Name: "hw.energy"}, DCGMOld: "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION"},
 		Source{Field: nvml.FI_DEV_TOTAL_ENERGY_CONSUMPTION, Scale: milli}},
 
 	{metric.Desc{Name: "gpu.temperature", Unit: metric.Celsius, Help: "Temperature of the GPU.",
-		OTel: "hw.temperature", DCGM: "DCGM_FI_DEV_GPU_TEMP_CELSIUS", DCGMOld: "DCGM_FI_DEV_GPU_TEMP"},
+		OTel: metric.Alias{Name: "hw.temperature"}, DCGM: "DCGM_FI_DEV_GPU_TEMP_CELSIUS", DCGMOld: "DCGM_FI_DEV_GPU_TEMP"},
 		Source{Call: callTemperature, Arg: uint32(nvml.TEMPERATURE_GPU), Scale: one, Max: maxCelsius}},
 	{metric.Desc{Name: "gpu.memory.temperature", Unit: metric.Celsius, Help: "Temperature of the memory.",
 		DCGMOld: "DCGM_FI_DEV_MEMORY_TEMP"},
@@ -194,26 +194,26 @@ var Table = []Row{
 
 func clock(name, help, domain, dcgm string, s Source) Row {
 	s.Scale, s.Max = mega, maxMHz
-	return Row{metric.Desc{Name: name, Unit: metric.Hertz, Help: help, Label: "domain", LabelValue: domain, DCGMOld: dcgm}, s}
+	return Row{metric.Desc{Name: name, Unit: metric.Hertz, Help: help, Labels: []metric.Label{{Name: "domain", Value: domain}}, DCGMOld: dcgm}, s}
 }
 
 func throttle(reason, dcgm string, field uint32) Row {
 	return Row{metric.Desc{Name: "gpu.throttle", Unit: metric.Seconds, Kind: counter,
-		Help:  "Time for which the clocks were held down, by reason; reasons overlap.",
-		Label: "reason", LabelValue: reason, DCGMOld: dcgm},
+		Help:   "Time for which the clocks were held down, by reason; reasons overlap.",
+		Labels: []metric.Label{{Name: "reason", Value: reason}}, DCGMOld: dcgm},
 		Source{Field: field, Scale: nano}}
 }
 
 func ecc(kind, dcgm string, field uint32) Row {
 	return Row{metric.Desc{Name: "gpu.ecc.errors", Kind: counter,
-		Help:  "Memory errors: volatile ones since the driver was loaded or the GPU reset, aggregate ones in the GPU's life.",
-		Label: "type", LabelValue: kind, OTel: "hw.errors", DCGMOld: dcgm},
+		Help:   "Memory errors: volatile ones since the driver was loaded or the GPU reset, aggregate ones in the GPU's life.",
+		Labels: []metric.Label{{Name: "type", Value: kind}}, OTel: metric.Alias{Name: "hw.errors"}, DCGMOld: dcgm},
 		Source{Field: field, Scale: one, Every: slow}}
 }
 
 func pcie(direction string, field uint32) Row {
 	return Row{metric.Desc{Name: "gpu.pcie.io", Unit: metric.Bytes, Kind: counter,
-		Help:  "Bytes over PCIe since the worker started. At least: where the driver's counter has 32 bits, more than one overflow between two looks is seen as one.",
-		Label: "direction", LabelValue: direction, OTel: "hw.gpu.io"},
+		Help:   "Bytes over PCIe since the worker started. At least: where the driver's counter has 32 bits, more than one overflow between two looks is seen as one.",
+		Labels: []metric.Label{{Name: "direction", Value: direction}}, OTel: metric.Alias{Name: "hw.gpu.io"}},
 		Source{Field: field, Scale: one}}
 }

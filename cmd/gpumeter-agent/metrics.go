@@ -12,6 +12,7 @@ import (
 	"github.com/gpumeter/gpumeter/agent"
 	"github.com/gpumeter/gpumeter/agent/push"
 	"github.com/gpumeter/gpumeter/agent/spool"
+	"github.com/gpumeter/gpumeter/exporters"
 	"github.com/gpumeter/gpumeter/exporters/prom"
 )
 
@@ -19,10 +20,7 @@ import (
 func metricsHandler(a *agent.Agent, sp *spool.Spool, p *push.Pusher, log *slog.Logger) http.Handler {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(
-		prom.New(prom.Options{Snapshot: func() prom.Snapshot {
-			s := a.Snapshot()
-			return prom.Snapshot{Frame: s.Frame, Node: s.Node, Totals: s.Totals, Holders: s.Holders}
-		}}),
+		prom.New(prom.Options{Snapshot: func() exporters.Snapshot { return snapshot(a) }}),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		&health{agent: a, spool: sp, push: p},
 	)
@@ -31,6 +29,12 @@ func metricsHandler(a *agent.Agent, sp *spool.Spool, p *push.Pusher, log *slog.L
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answerHealth(w, a) })
 	mux.HandleFunc("GET /{$}", landing)
 	return mux
+}
+
+// snapshot is what every exporter shows.
+func snapshot(a *agent.Agent) exporters.Snapshot {
+	s := a.Snapshot()
+	return exporters.Snapshot{Frame: s.Frame, Node: s.Node, Totals: s.Totals, Holders: s.Holders}
 }
 
 // staleAfter is how old the newest frame may be before the agent calls itself

@@ -6,38 +6,17 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/gpumeter/gpumeter/exporters"
 	"github.com/gpumeter/gpumeter/metric"
 )
 
-// Labels of every GPU series. They are identity and nothing else: what can
-// change while the GPU runs is a value or stands on an info series.
+// Labels of GPU series. They are identity and nothing else: what can change
+// while the GPU runs is a value or stands on an info series.
 const (
-	labelUUID  = "uuid"
-	labelIndex = "gpu"
+	labelUUID     = "uuid"
+	labelIndex    = "gpu"
+	labelInstance = "gpu_instance" // the driver's id, of what is about a MIG instance
 )
-
-// The series that do not come from a table of metrics.
-var (
-	nodeInfo = prometheus.NewDesc("gpumeter_node_info", "Where this node stands and under whose account. Empty is unknown.",
-		[]string{"node", "cloud", "account", "region", "zone", "instance_type", "instance_id", "reservation", "cluster", "rack", "agent_version"}, nil)
-	driverUp   = prometheus.NewDesc("gpumeter_driver_up", "1 if the driver library answers.", nil, nil)
-	driverDown = prometheus.NewDesc("gpumeter_driver_down", "1 with the reason, while the driver library does not answer.",
-		[]string{"reason"}, nil)
-	driverInfo = prometheus.NewDesc("gpumeter_driver_info", "Version of the kernel driver and of its library.",
-		[]string{"driver", "nvml"}, nil)
-
-	gpuInfo = gpuDesc("gpu_info", "What this GPU is.", "model", "name", "serial", "pci", "vbios", "driver")
-	gpuUp   = gpuDesc("gpu_up", "1 if the GPU answered at the last look, 0 if it is lost or not observed.")
-	gpuLost = gpuDesc("gpu_lost", "1 while the driver says that the GPU is gone from the bus.", "reason")
-
-	gpuUnobserved = gpuDesc("gpu_unobserved", "1 with the reason, while nothing is known of the GPU. Its readings are absent, not zero.", "reason")
-	gpuHolders    = gpuDesc("gpu_holders", "How many holders the GPU has. Absent while no source knows.")
-	gpuHolderInfo = gpuDesc("gpu_holder_info", "Who has the GPU, and how that is known.", "basis", "kind", "group", "name", "part")
-)
-
-func gpuDesc(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc(name, help, append([]string{labelUUID, labelIndex}, labels...), nil)
-}
 
 // Name returns the name under which Prometheus knows a metric:
 // "gpu_memory_used_bytes", "gpu_energy_joules_total".
@@ -56,47 +35,53 @@ func Name(d *metric.Desc) string {
 // stands for all its rows, as the format has one per name.
 type descs struct {
 	mu    sync.RWMutex // guards what follows
-	known map[row]*prometheus.Desc
+	known map[*metric.Desc]*prometheus.Desc
 	help  map[string]string
 }
 
-// row is what tells descriptions apart: rows of one name and label differ by
-// the label's value only.
-type row struct {
-	name, label string
-	unit        metric.Unit
-	kind        metric.Kind
-}
-
-func (x *descs) of(d *metric.Desc) *prometheus.Desc {
-	r := row{d.Name, d.Label, d.Unit, d.Kind}
+func (x *descs) of(p *exporters.Point) *prometheus.Desc {
 	x.mu.RLock()
-	p := x.known[r]
+	d := x.known[p.Desc]
 	x.mu.RUnlock()
-	if p != nil {
-		return p
+	if d != nil {
+		return d
 	}
-	return x.add(r, d)
+	return x.add(p)
 }
 
-func (x *descs) add(r row, d *metric.Desc) *prometheus.Desc {
+func (x *descs) add(p *exporters.Point) *prometheus.Desc {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if p := x.known[r]; p != nil {
-		return p
+	if d := x.known[p.Desc]; d != nil {
+		return d
 	}
 	if x.known == nil {
-		x.known, x.help = map[row]*prometheus.Desc{}, map[string]string{}
+		x.known, x.help = map[*metric.Desc]*prometheus.Desc{}, map[string]string{}
 	}
-	name := Name(d)
+	name := Name(p.Desc)
 	if _, ok := x.help[name]; !ok {
-		x.help[name] = d.Help
+		x.help[name] = p.Desc.Help
 	}
-	labels := []string{labelUUID, labelIndex}
-	if d.Label != "" {
-		labels = append(labels, d.Label)
+	d := prometheus.V2.NewDesc(name, x.help[name], prometheus.UnconstrainedLabels(names(p)), nil, prometheus.WithUnit(string(p.Desc.Unit)))
+	x.known[p.Desc] = d
+	return d
+}
+
+// names returns the label names of a point. All points of one Desc have the
+// same.
+func names(p *exporters.Point) []string {
+	var out []string
+	if p.GPU != nil {
+		out = append(out, labelUUID, labelIndex)
 	}
-	p := prometheus.V2.NewDesc(name, x.help[name], prometheus.UnconstrainedLabels(labels), nil, prometheus.WithUnit(string(d.Unit)))
-	x.known[r] = p
-	return p
+	if p.Instance != nil {
+		out = append(out, labelInstance)
+	}
+	for _, l := range p.Desc.Labels {
+		out = append(out, l.Name)
+	}
+	for _, l := range p.Extra {
+		out = append(out, l.Name)
+	}
+	return out
 }

@@ -15,24 +15,6 @@ import (
 // of each.
 const maxScrapes = 8
 
-// sink sends metrics to a collection.
-type sink struct{ ch chan<- prometheus.Metric }
-
-func (s sink) gauge(d *prometheus.Desc, v float64, labels ...string) {
-	s.send(d, prometheus.GaugeValue, v, labels...)
-}
-
-func (s sink) send(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
-	for i, l := range labels {
-		labels[i] = clean(l)
-	}
-	m, err := prometheus.NewConstMetric(d, kind, v, labels...)
-	if err != nil {
-		m = prometheus.NewInvalidMetric(d, err)
-	}
-	s.ch <- m
-}
-
 // clean makes a label value of what drivers, users and clouds wrote: one bad
 // byte would cost the series.
 func clean(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/gpumeter/gpumeter/agent/meter"
 	"github.com/gpumeter/gpumeter/agent/nvml"
+	"github.com/gpumeter/gpumeter/exporters"
 	"github.com/gpumeter/gpumeter/exporters/prom"
 	"github.com/gpumeter/gpumeter/metric"
 	"github.com/gpumeter/gpumeter/usage"
@@ -57,8 +58,8 @@ func totals() []metric.Reading {
 
 // node is a node of four GPUs: one held, one free, one lost, one that hangs. The
 // last two have readings, as they would if they were forgotten there.
-func node() prom.Snapshot {
-	s := prom.Snapshot{
+func node() exporters.Snapshot {
+	s := exporters.Snapshot{
 		Node: usage.Node{Name: "node-1", Agent: "1.2.3", Cloud: usage.Cloud{
 			Provider: "example", Account: "acct-1", Region: "region-1", Zone: "zone-a", InstanceType: "gpu.8x", InstanceID: "i-1",
 		}},
@@ -86,8 +87,8 @@ func node() prom.Snapshot {
 	return s
 }
 
-func exporter(s prom.Snapshot) *prom.Exporter {
-	return prom.New(prom.Options{Snapshot: func() prom.Snapshot { return s }, Now: func() time.Time { return now }})
+func exporter(s exporters.Snapshot) *prom.Exporter {
+	return prom.New(prom.Options{Snapshot: func() exporters.Snapshot { return s }, Now: func() time.Time { return now }})
 }
 
 func registry(t testing.TB, cs ...prometheus.Collector) *prometheus.Registry {
@@ -102,7 +103,7 @@ func registry(t testing.TB, cs ...prometheus.Collector) *prometheus.Registry {
 }
 
 // scrape returns the page that a server gets which accepts the given form.
-func scrape(t testing.TB, s prom.Snapshot, accept string) string {
+func scrape(t testing.TB, s exporters.Snapshot, accept string) string {
 	t.Helper()
 	var log bytes.Buffer
 	h := prom.Handler(registry(t, exporter(s)), slog.New(slog.NewTextHandler(&log, nil)))
@@ -150,7 +151,7 @@ func TestExposition(t *testing.T) {
 // TestNodeWithoutDriver has a node on which nothing was ever seen, and one that
 // knows its GPUs from before.
 func TestNodeWithoutDriver(t *testing.T) {
-	s := prom.Snapshot{Node: usage.Node{Name: "node-2"}}
+	s := exporters.Snapshot{Node: usage.Node{Name: "node-2"}}
 	s.Frame.Driver = metric.Driver{Reason: metric.ReasonNoDriver, Detail: "libnvidia-ml.so.1: not found"}
 	s.Frame.Wall = now
 	s.Frame.Looks = []metric.Look{{GPU: metric.GPU{UUID: "GPU-1"}, Reason: metric.ReasonNoDriver}}
@@ -158,7 +159,7 @@ func TestNodeWithoutDriver(t *testing.T) {
 }
 
 // values returns the series of one GPU by name and extra labels.
-func values(t *testing.T, s prom.Snapshot, uuid string) map[string]float64 {
+func values(t *testing.T, s exporters.Snapshot, uuid string) map[string]float64 {
 	t.Helper()
 	families, err := registry(t, exporter(s)).Gather()
 	if err != nil {
@@ -206,7 +207,7 @@ func TestOldFrameServesNoReading(t *testing.T) {
 	if got := values(t, s, uuid); got["gpu_up"] != 1 || got["gpu_utilization_ratio"] == 0 {
 		t.Errorf("a fresh frame: %v, want readings", got)
 	}
-	s.Frame.Wall = now.Add(-prom.DefaultMaxAge - time.Nanosecond)
+	s.Frame.Wall = now.Add(-exporters.DefaultMaxAge - time.Nanosecond)
 	got := values(t, s, uuid)
 	if _, served := got["gpu_utilization_ratio"]; served || got["gpu_up"] != 0 || got["gpu_unobserved not_sampled"] != 1 {
 		t.Errorf("an old frame: %v, want it down and not sampled", got)
