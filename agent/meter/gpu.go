@@ -238,8 +238,8 @@ func (g *gpu) baseEnergy(l *metric.Look, atMs int64) {
 	}
 }
 
-// EnergyMetric is the name of the cumulative energy reading, in joules.
-const EnergyMetric = "gpu.energy"
+// EnergyMetric is the name of the driver's cumulative energy reading, in joules.
+const EnergyMetric = "gpu.energy.driver"
 
 func energyOf(l *metric.Look) (float64, bool) {
 	for _, r := range l.Readings {

@@ -206,7 +206,7 @@ func TestReloadIsCounted(t *testing.T) {
 	n := start(t, "gpus 2 h100\n")
 	n.until("with two good looks", good(2))
 	n.write("gpus 2 h100\ngpu 1 reset at now+200ms\n")
-	n.until("of the reset", func(f metric.Frame) bool { return values(f.Looks[1])["gpu.energy"] < 1000 })
+	n.until("of the reset", func(f metric.Frame) bool { return values(f.Looks[1])["gpu.energy.driver"] < 1000 })
 	time.Sleep(3 * interval)
 	if f := n.Frame(); f.Driver.Load != 1 {
 		t.Errorf("loads = %d after the reset of one GPU, want 1", f.Driver.Load)

@@ -91,7 +91,7 @@ var (
 		"gpu.performance.state": 0, "gpu.recovery.action": 4,
 	}
 	growth = map[string]float64{
-		"gpu.energy":                 300,
+		"gpu.energy.driver":          300,
 		"gpu.throttle{reason=power}": 0.1, "gpu.throttle{reason=thermal}": 0.2, "gpu.throttle{reason=sync_boost}": 0.3,
 		"gpu.throttle{reason=board_limit}": 0.4, "gpu.throttle{reason=low_utilization}": 0.5, "gpu.throttle{reason=reliability}": 0.6,
 		"gpu.throttle{reason=sw_thermal}": 0.2, "gpu.throttle{reason=hw_thermal}": 0.7, "gpu.throttle{reason=hw_power_brake}": 0.8,
@@ -165,7 +165,7 @@ func TestReaderLivesWithoutSymbols(t *testing.T) {
 			t.Errorf("%s = %v on branch 470, want it absent", key, v)
 		}
 	}
-	if got["gpu.memory.total"] < 80e9 || got["gpu.power.usage"] == 0 || got["gpu.energy"] == 0 {
+	if got["gpu.memory.total"] < 80e9 || got["gpu.power.usage"] == 0 || got["gpu.energy.driver"] == 0 {
 		t.Errorf("memory, power or energy is missing: %v", got)
 	}
 	if l := f.Looks[0]; !l.ProcessesKnown || len(l.Processes) != 1 {

@@ -193,7 +193,7 @@ func (r *Reader) takeXid(c *child, message []byte) error {
 }
 
 // energyRow is the row of the energy counter.
-var energyRow = slices.IndexFunc(Table, func(r Row) bool { return r.Name == "gpu.energy" })
+var energyRow = slices.IndexFunc(Table, func(r Row) bool { return r.Name == "gpu.energy.driver" })
 
 // together is within what time the energy counters of all GPUs must fall for
 // the driver to have been loaded anew. One that falls alone is a GPU's reset.

@@ -125,8 +125,8 @@ var Table = []Row{
 	{metric.Desc{Name: "gpu.power.limit.max", Unit: metric.Watts, Help: "Highest power limit that can be set.",
 		DCGMOld: "DCGM_FI_DEV_POWER_MGMT_LIMIT_MAX"},
 		Source{Field: nvml.FI_DEV_POWER_MAX_LIMIT, Scale: milli, Every: rare, Max: maxWatts * 1000}},
-	{metric.Desc{Name: "gpu.energy", Unit: metric.Joules, Kind: counter, Help: "Energy used since the driver was loaded or the GPU reset.",
-		OTel: metric.Alias{Name: "hw.energy"}, DCGMOld: "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION"},
+	{metric.Desc{Name: "gpu.energy.driver", Unit: metric.Joules, Kind: counter, Help: "Energy as the driver counts it, since it was loaded or the GPU reset.",
+		DCGMOld: "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION"},
 		Source{Field: nvml.FI_DEV_TOTAL_ENERGY_CONSUMPTION, Scale: milli}},
 
 	{metric.Desc{Name: "gpu.temperature", Unit: metric.Celsius, Help: "Temperature of the GPU.",
