@@ -5,17 +5,9 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
-	"github.com/gpumeter/gpumeter/exporters"
 	"github.com/gpumeter/gpumeter/metric"
-)
-
-// Labels of GPU series. They are identity and nothing else: what can change
-// while the GPU runs is a value or stands on an info series.
-const (
-	labelUUID     = "uuid"
-	labelIndex    = "gpu"
-	labelInstance = "gpu_instance" // the driver's id, of what is about a MIG instance
 )
 
 // Name returns the name under which Prometheus knows a metric:
@@ -31,57 +23,49 @@ func Name(d *metric.Desc) string {
 	return name
 }
 
-// descs makes each Prometheus description once. The first help text of a name
-// stands for all its rows, as the format has one per name.
-type descs struct {
+// row is what all series of one metric.Desc have in common.
+type row struct {
+	desc    *prometheus.Desc
+	counter bool
+	labels  []*dto.LabelPair // those of the Desc; nobody changes them
+}
+
+// rows makes each row once, and one description for all rows of a name: the
+// format has one help text for a name, and the first one stands.
+type rows struct {
 	mu    sync.RWMutex // guards what follows
-	known map[*metric.Desc]*prometheus.Desc
-	help  map[string]string
+	known map[*metric.Desc]*row
+	named map[string]*prometheus.Desc
 }
 
-func (x *descs) of(p *exporters.Point) *prometheus.Desc {
+func (x *rows) of(d *metric.Desc) *row {
 	x.mu.RLock()
-	d := x.known[p.Desc]
+	r := x.known[d]
 	x.mu.RUnlock()
-	if d != nil {
-		return d
+	if r != nil {
+		return r
 	}
-	return x.add(p)
+	return x.add(d)
 }
 
-func (x *descs) add(p *exporters.Point) *prometheus.Desc {
+func (x *rows) add(d *metric.Desc) *row {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if d := x.known[p.Desc]; d != nil {
-		return d
+	if r := x.known[d]; r != nil {
+		return r
 	}
 	if x.known == nil {
-		x.known, x.help = map[*metric.Desc]*prometheus.Desc{}, map[string]string{}
+		x.known, x.named = map[*metric.Desc]*row{}, map[string]*prometheus.Desc{}
 	}
-	name := Name(p.Desc)
-	if _, ok := x.help[name]; !ok {
-		x.help[name] = p.Desc.Help
+	name := Name(d)
+	if x.named[name] == nil {
+		// No label names: they are no part of what the registry holds us to.
+		x.named[name] = prometheus.V2.NewDesc(name, d.Help, prometheus.UnconstrainedLabels(nil), nil, prometheus.WithUnit(string(d.Unit)))
 	}
-	d := prometheus.V2.NewDesc(name, x.help[name], prometheus.UnconstrainedLabels(names(p)), nil, prometheus.WithUnit(string(p.Desc.Unit)))
-	x.known[p.Desc] = d
-	return d
-}
-
-// names returns the label names of a point. All points of one Desc have the
-// same.
-func names(p *exporters.Point) []string {
-	var out []string
-	if p.GPU != nil {
-		out = append(out, labelUUID, labelIndex)
+	r := &row{desc: x.named[name], counter: d.Kind == metric.Counter}
+	for _, l := range d.Labels {
+		r.labels = append(r.labels, pair(l.Name, l.Value))
 	}
-	if p.Instance != nil {
-		out = append(out, labelInstance)
-	}
-	for _, l := range p.Desc.Labels {
-		out = append(out, l.Name)
-	}
-	for _, l := range p.Extra {
-		out = append(out, l.Name)
-	}
-	return out
+	x.known[d] = r
+	return r
 }

@@ -5,13 +5,11 @@
 package prom
 
 import (
-	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/gpumeter/gpumeter/exporters"
-	"github.com/gpumeter/gpumeter/metric"
 )
 
 // Options says what to show. Snapshot is required.
@@ -26,8 +24,8 @@ type Options struct {
 
 // Exporter is a prometheus.Collector. Make one with New.
 type Exporter struct {
-	o     Options
-	descs descs
+	o    Options
+	rows rows
 }
 
 // New returns an exporter to be registered.
@@ -48,38 +46,8 @@ func (e *Exporter) Describe(chan<- *prometheus.Desc) {}
 // Collect sends the newest snapshot. It may be called concurrently.
 func (e *Exporter) Collect(ch chan<- prometheus.Metric) {
 	s := e.o.Snapshot()
-	for p := range exporters.Points(&s, e.o.Now(), e.o.MaxAge) {
-		ch <- e.metric(&p)
+	p := page{rows: &e.rows}
+	for pt := range exporters.Points(&s, e.o.Now(), e.o.MaxAge) {
+		ch <- p.series(&pt)
 	}
-}
-
-func (e *Exporter) metric(p *exporters.Point) prometheus.Metric {
-	kind := prometheus.GaugeValue
-	if p.Desc.Kind == metric.Counter {
-		kind = prometheus.CounterValue
-	}
-	d := e.descs.of(p)
-	m, err := prometheus.NewConstMetric(d, kind, p.Value, values(p)...)
-	if err != nil {
-		return prometheus.NewInvalidMetric(d, err)
-	}
-	return m
-}
-
-// values returns the label values of a point, in the order of names.
-func values(p *exporters.Point) []string {
-	out := make([]string, 0, 8)
-	if p.GPU != nil {
-		out = append(out, clean(p.GPU.UUID), strconv.Itoa(p.GPU.Index))
-	}
-	if p.Instance != nil {
-		out = append(out, strconv.Itoa(p.Instance.ID))
-	}
-	for _, l := range p.Desc.Labels {
-		out = append(out, clean(l.Value))
-	}
-	for _, l := range p.Extra {
-		out = append(out, clean(l.Value))
-	}
-	return out
 }
