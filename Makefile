@@ -14,7 +14,7 @@ BUILD   := $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 TOOL    := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help tools build sim run test lint race fuzz torture bench man clean
+.PHONY: help tools build sim run test lint race fuzz torture e2e servers bench man clean
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,19 @@ fuzz: tools ## run every fuzz target for FUZZTIME (30s)
 ROUNDS ?= 1000
 torture: tools ## kill agent and collector ROUNDS (1000) times while they send
 	GPUMETER_KILL_ROUNDS=$(ROUNDS) $(GO) test -count=1 -timeout 4h -v -run 'TestKill' ./cmd/gpumeter
+
+# The servers of tools/go.mod take minutes to build once.
+SERVERS := github.com/prometheus/prometheus/cmd/prometheus \
+	github.com/prometheus/prometheus/cmd/promtool \
+	github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics
+
+servers: tools ## build and install the servers that make e2e talks to
+	@command -v influxd >/dev/null || { echo "installing influxdb"; apt-get update -qq && apt-get install -y -qq influxdb >/dev/null; }
+	@mkdir -p bin/tools
+	$(GO) build -modfile=tools/go.mod -o bin/tools/ $(SERVERS)
+
+e2e: build servers ## run the tests against real Prometheus, InfluxDB and VictoriaMetrics
+	GPUMETER_E2E_BIN=$(CURDIR)/bin/tools $(GO) test -count=1 -tags e2e ./e2e/...
 
 bench: tools ## run the benchmarks and print one table
 	@$(GO) test -run '^$$' -bench . -benchmem ./... | awk '/^Benchmark/ {print}' | column -t
