@@ -140,12 +140,16 @@ const (
 	FromKernel               // the kernel's log
 )
 
-// Xid is one error report of the driver about a GPU.
+// Xid is one error report of the driver about a GPU, or about an NVSwitch (from
+// FirstSwitchCode on).
 type Xid struct {
-	UUID string        // empty in a kernel line about a GPU that is not known yet
-	PCI  string        // bus id where the report has it, "0000:9b:00"
-	Code int           // 0 where the line has none (a GPU that fell off the bus)
+	UUID string        // empty in a kernel line about a GPU that is not known yet, and for a switch
+	PCI  string        // bus id where the report has it, "0000:9b:00" (see BusID)
+	Code int           // a kernel line without a code, about a GPU that fell off the bus, means 79
 	At   time.Duration // boot clock: of the kernel line, or when the agent learned of it
+	// More is how many further reports of the same this one stands for, where
+	// there were too many to keep each.
+	More uint64
 	// Origin and Detail say where it was read, and the rest of the line.
 	Origin Origin
 	Detail string
