@@ -18,6 +18,10 @@ static int call_index(void *fn, unsigned i, void *to) { return ((int (*)(unsigne
 static int call_out(void *fn, void *d, void *to) { return ((int (*)(void *, void *))fn)(d, to); }
 static int call_arg(void *fn, void *d, unsigned arg, void *to) { return ((int (*)(void *, unsigned, void *))fn)(d, arg, to); }
 static int call_two(void *fn, void *d, void *a, void *b) { return ((int (*)(void *, void *, void *))fn)(d, a, b); }
+static int call_three(void *fn, void *d, void *a, void *b, void *c) { return ((int (*)(void *, void *, void *, void *))fn)(d, a, b, c); }
+static int call_errors(void *fn, void *d, unsigned type, unsigned kind, unsigned place, void *to) {
+	return ((int (*)(void *, unsigned, unsigned, unsigned, void *))fn)(d, type, kind, place, to);
+}
 static int call_name(void *fn, void *d, char *to, unsigned n) { return ((int (*)(void *, char *, unsigned))fn)(d, to, n); }
 static int call_samples(void *fn, void *d, unsigned kind, ull last, void *type, void *n, void *to) {
 	return ((int (*)(void *, unsigned, ull, void *, void *, void *))fn)(d, kind, last, type, n, to);
@@ -31,6 +35,8 @@ static int call_wait(void *fn, void *set, void *to, unsigned ms) { return ((int 
 #cgo noescape call_out
 #cgo noescape call_arg
 #cgo noescape call_two
+#cgo noescape call_three
+#cgo noescape call_errors
 #cgo noescape call_name
 #cgo noescape call_samples
 #cgo noescape call_register
@@ -42,6 +48,8 @@ static int call_wait(void *fn, void *set, void *to, unsigned ms) { return ((int 
 #cgo nocallback call_out
 #cgo nocallback call_arg
 #cgo nocallback call_two
+#cgo nocallback call_three
+#cgo nocallback call_errors
 #cgo nocallback call_name
 #cgo nocallback call_samples
 #cgo nocallback call_register
@@ -131,6 +139,23 @@ func callTwo(fn, device, a, b unsafe.Pointer) nvml.Return {
 		return missing
 	}
 	return nvml.Return(C.call_two(fn, device, a, b))
+}
+
+func callThree(fn, device, a, b, c unsafe.Pointer) nvml.Return {
+	if fn == nil {
+		return missing
+	}
+	return nvml.Return(C.call_three(fn, device, a, b, c))
+}
+
+// errorCounter names one of nvmlDeviceGetMemoryErrorCounter's counters.
+type errorCounter struct{ typ, kind, place uint32 }
+
+func callErrors(fn, device unsafe.Pointer, c errorCounter, to unsafe.Pointer) nvml.Return {
+	if fn == nil {
+		return missing
+	}
+	return nvml.Return(C.call_errors(fn, device, C.unsigned(c.typ), C.unsigned(c.kind), C.unsigned(c.place), to))
 }
 
 func callName(fn, device unsafe.Pointer, to []byte) nvml.Return {

@@ -80,7 +80,7 @@ func startChild(cfg *Config, now time.Duration, deliver func(*child, kind, []byt
 	c.in = in
 	// The pipe takes the few bytes even if the worker never reads them; if it
 	// is gone already, that shows as its exit.
-	_, _ = in.Write((&settings{cfg.Library, cfg.Interval}).append(nil))
+	_, _ = in.Write((&settings{cfg.Library, cfg.Interval, cfg.Groups}).append(nil))
 	go c.listen(deliver)
 	return c, nil
 }

@@ -17,6 +17,7 @@ const (
 	maxMessage = 1 << 20
 	maxText    = 4096
 	maxSlots   = 256
+	maxGroups  = 64
 )
 
 // kind is the first byte of a message.

@@ -49,11 +49,13 @@ func examples() []codable {
 		}
 	}
 	return []codable{
-		&settings{"/usr/lib/libnvidia-ml.so.1", time.Second},
+		&settings{"/usr/lib/libnvidia-ml.so.1", time.Second, []string{"ecc", "nvlink"}},
 		&hello{tableSum(Table), "580.95.05", "13.580", 8},
-		&identity{3, metric.GPU{UUID: "GPU-1", Index: 3, Name: "NVIDIA H100", Serial: "165", PCI: "0:1B:0", VBIOS: "96", MemoryBytes: 80 << 30}},
+		&identity{3, metric.GPU{UUID: "GPU-1", Index: 3, Name: "NVIDIA H100", Serial: "165", PCI: "0:1B:0", VBIOS: "96", MemoryBytes: 80 << 30,
+			Device: "nvidia3", Part: "692", Architecture: "hopper", Capability: "9.0", GSP: "580", InfoROM: "G520",
+			Platform: metric.Platform{Chassis: "1", Slot: "2", Tray: "3", Host: "4", Module: "5"}, Fabric: "f", Clique: "7"}},
 		&look{slot: 7, condition: metric.Good, ended: 12 * time.Second, since: 10 * time.Second, at: 11 * time.Second,
-			util: metric.KnownShare(0.25), processesKnown: true, processes: []metric.Process{{PID: 7, MemoryBytes: 1}, {PID: 9}}, values: values},
+			util: metric.KnownShare(0.25), active: metric.KnownShare(0.125), processesKnown: true, processes: []metric.Process{{PID: 7, MemoryBytes: 1}, {PID: 9}}, values: values},
 		&xid{2, 79, 5 * time.Second},
 		&beat{time.Second, []inFlight{{}, {since: 3 * time.Second, cold: true}}},
 		&note{kindStale, "", "the driver has 7 GPUs, it had 8"},

@@ -19,6 +19,7 @@ type device struct {
 	handle unsafe.Pointer
 	clock  func() time.Duration
 	now    time.Duration // of the look that is going on
+	index  int           // of the GPU; see turn
 
 	// calling is the boot time at which the call in flight began, 0 for none.
 	calling atomic.Int64
@@ -27,12 +28,16 @@ type device struct {
 	values   []float64
 	callDue  []due
 	fieldDue []due
+	engines  []engine
+	fresh    []bool            // by row: an engine's samples gave it in this look
 	out      [maxParts]float64 // of one call
 	batch    []nvml.FieldValue
 	batchOf  []int
 	wrap     []wrapping
 	scratch  *scratch
+	seen     outcome // of the look that is going on
 	util     utilization
+	gpm      gpm
 	procs    processes
 }
 
@@ -43,11 +48,14 @@ func newDevice(lib *library, p *plan, hold time.Duration, clock func() time.Dura
 		values:   make([]float64, len(p.rows)),
 		callDue:  make([]due, len(p.calls)),
 		fieldDue: make([]due, len(p.fields)),
+		engines:  make([]engine, len(p.engines)),
+		fresh:    make([]bool, len(p.rows)),
 		batch:    make([]nvml.FieldValue, 0, len(p.fields)),
 		batchOf:  make([]int, 0, len(p.fields)),
 		wrap:     make([]wrapping, len(p.fields)),
 	}
 	d.util.hold = hold
+	d.gpm.of, d.gpm.due = make([]int, 0, len(p.gpm)), make([]due, len(p.gpm))
 	d.clear()
 	return d
 }
@@ -57,6 +65,12 @@ func newDevice(lib *library, p *plan, hold time.Duration, clock func() time.Dura
 func (d *device) begin() { d.calling.Store(int64(d.clock())) }
 func (d *device) end()   { d.calling.Store(0) }
 
+// close lets go of the GPU: its handle means nothing any more.
+func (d *device) close() {
+	d.gpm.pair.free(d)
+	d.handle = nil
+}
+
 // clear forgets all values, for a GPU that may have become another.
 func (d *device) clear() {
 	for i := range d.values {
@@ -65,6 +79,9 @@ func (d *device) clear() {
 	clear(d.callDue)
 	clear(d.fieldDue)
 	clear(d.wrap)
+	clear(d.engines)
+	clear(d.gpm.due)
+	d.gpm = gpm{request: d.gpm.request, of: d.gpm.of, due: d.gpm.due}
 	d.scratch.samples = sampleCall{}
 	d.util = utilization{buf: d.util.buf, hold: d.util.hold, call: &d.scratch.samples}
 	d.procs.next = [len(processLists)]due{}
@@ -140,115 +157,66 @@ func (o *outcome) verdict() (metric.Condition, string) {
 // read looks at the GPU: all values that are due, the utilisation since the
 // read before, and the processes.
 func (d *device) read(now time.Duration) outcome {
-	var o outcome
-	d.now = now
-	d.readCalls(&o)
-	if !o.over() {
-		d.readUtilization(&o)
+	o := &d.seen
+	d.now, *o = now, outcome{}
+	for _, part := range readParts {
+		if part(d, o); o.over() {
+			break
+		}
 	}
-	if !o.over() {
-		d.readFields(&o)
-	}
-	if !o.over() {
-		d.readProcesses(&o)
-	}
-	return o
+	return *o
+}
+
+// readParts is what a look consists of, in its order: buffers before the calls
+// that they may make needless, and the span of the look before what is said
+// of it.
+var readParts = [...]func(*device, *outcome){
+	(*device).readBuffers, (*device).readCalls, (*device).readUtilization,
+	(*device).readFields, (*device).readGPM, (*device).readProcesses,
 }
 
 func (d *device) readCalls(o *outcome) {
-	out := &d.out
+	d.util.polled = nvml.ERROR_NOT_SUPPORTED // unless it is polled now
 	for i := range d.plan.calls {
 		c := &d.plan.calls[i]
-		if !d.callDue[i].now(d.now) {
-			if c.Call == callRates {
-				d.util.polled = nvml.ERROR_NOT_SUPPORTED
-			}
+		if !d.callDue[i].now(d.now) || d.needless(c) {
 			continue
 		}
-		code := c.read(d, c.arg, out)
+		code := c.read(d, c.arg, &d.out)
 		o.note(code)
-		d.callDue[i].after(code, d.now, c.every)
-		for _, row := range c.rows {
-			s := &d.plan.rows[row].Source
-			d.values[row] = math.NaN()
-			if code == nvml.SUCCESS {
-				d.values[row] = baseValue(s, out[s.Part])
-			}
-		}
+		t := &d.callDue[i]
+		t.after(code, d.now, d.cadence(t, c.every))
 		if c.Call == callRates {
-			d.util.poll(code, out[0])
+			d.util.poll(code, d.out[0])
 		}
+		d.putCall(c, code)
 		if o.over() {
 			return
 		}
 	}
 }
 
-// name asks for a string of the GPU; empty if it has none. The code is that
-// of the call.
-func (d *device) name(f function) (string, nvml.Return) {
-	d.begin()
-	code := callName(d.lib.fn[f], d.handle, d.scratch.text[:])
-	d.end()
-	if code != nvml.SUCCESS {
-		return "", code
-	}
-	return cString(d.scratch.text[:]), code
-}
-
-// same reports whether the handle still means the GPU with this UUID.
-func (d *device) same(uuid string) (bool, nvml.Return) {
-	d.begin()
-	code := callName(d.lib.fn[fnUUID], d.handle, d.scratch.text[:])
-	d.end()
-	if code != nvml.SUCCESS {
-		return true, code
-	}
-	n := len(uuid)
-	return n < len(d.scratch.text) && string(d.scratch.text[:n]) == uuid && d.scratch.text[n] == 0, code
-}
-
-// open gets the GPU at an index and says who it is. Getting it may take
-// seconds: it wakes a GPU that no other process uses.
-func (d *device) open(index int) (metric.GPU, nvml.Return) {
-	d.handle = nil
-	d.begin()
-	code := callIndex(d.lib.fn[fnHandle], index, unsafe.Pointer(&d.scratch.handle))
-	d.end()
-	if code != nvml.SUCCESS {
-		return metric.GPU{}, code
-	}
-	d.handle = d.scratch.handle
-	uuid, code := d.name(fnUUID)
-	if code != nvml.SUCCESS || uuid == "" {
-		d.handle = nil
-		return metric.GPU{}, code
-	}
-	g := metric.GPU{UUID: uuid, Index: index, PCI: d.bus()}
-	g.Name, _ = d.name(fnName)
-	g.Serial, _ = d.name(fnSerial)
-	g.VBIOS, _ = d.name(fnVBIOS)
-	if readMemory(d, 0, &d.out) == nvml.SUCCESS {
-		g.MemoryBytes = uint64(d.out[0])
-	}
-	return g, nvml.SUCCESS
-}
-
-// bus returns the PCI bus id, empty if the driver does not say.
-func (d *device) bus() string {
-	info := &d.scratch.pci
-	d.begin()
-	code := callOut(d.lib.fn[fnPCI], d.handle, unsafe.Pointer(info))
-	d.end()
-	if code != nvml.SUCCESS {
-		return ""
-	}
-	id := make([]byte, 0, len(info.BusId))
-	for _, c := range info.BusId {
-		if c == 0 {
-			break
+// putCall takes over what a call gave for its rows.
+func (d *device) putCall(c *callPlan, code nvml.Return) {
+	for _, row := range c.rows {
+		s := &d.plan.rows[row].Source
+		switch {
+		case d.fresh[row]:
+		case code == nvml.SUCCESS:
+			d.values[row] = baseValue(s, d.out[s.Part])
+		default:
+			d.values[row] = math.NaN()
 		}
-		id = append(id, byte(c))
 	}
-	return string(id)
+}
+
+// needless reports whether all that a call could say was in the buffers.
+func (d *device) needless(c *callPlan) bool {
+	for _, row := range c.rows {
+		s := d.plan.rows[row].Source.Samples
+		if !d.fresh[row] && (s != nvml.GPU_UTILIZATION_SAMPLES || d.util.buffered != nvml.SUCCESS) {
+			return false
+		}
+	}
+	return true
 }

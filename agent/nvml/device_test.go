@@ -55,18 +55,60 @@ func TestLookAllocatesNothing(t *testing.T) {
 }
 
 func TestPlanAsksOnceForRowsOfOneCall(t *testing.T) {
-	p := newPlan(Table)
-	rows := 0
+	p := newPlan(Table, AllGroups)
+	filled := make([]int, len(Table))
 	for i, c := range p.calls {
-		rows += len(c.rows)
+		for _, row := range c.rows {
+			filled[row]++
+		}
 		for _, o := range p.calls[:i] {
 			if o.Call == c.Call && o.arg == c.arg {
 				t.Errorf("%s is called twice with %d", c.Name, c.arg)
 			}
 		}
 	}
-	if rows += len(p.fields) + len(p.sampled); rows != len(Table) {
-		t.Errorf("the plan fills %d rows of %d", rows, len(Table))
+	for _, f := range p.fields {
+		if f.or < 0 {
+			filled[f.row]++
+		}
+	}
+	for _, g := range p.gpm {
+		if g.row >= 0 {
+			filled[g.row]++
+		}
+	}
+	for row, n := range filled {
+		if n != 1 {
+			t.Errorf("%s is filled from %d places, want one", Table[row].Key(), n)
+		}
+	}
+}
+
+func TestPlanLeavesOutWhatNobodyAskedFor(t *testing.T) {
+	rows := func(p *plan) map[int]bool {
+		seen := map[int]bool{}
+		for _, c := range p.calls {
+			for _, row := range c.rows {
+				seen[row] = true
+			}
+		}
+		for _, f := range p.fields {
+			seen[f.row] = true
+		}
+		for _, g := range p.gpm {
+			if g.row >= 0 {
+				seen[g.row] = true
+			}
+		}
+		return seen
+	}
+	for _, groups := range [][]string{nil, {"ecc"}, {"nvlink", "gpm"}, Groups()} {
+		seen := rows(newPlan(Table, groups...))
+		for i := range Table {
+			if want := Table[i].Group == "" || slices.Contains(groups, Table[i].Group); seen[i] != want {
+				t.Errorf("with groups %q %s is read: %v, want %v", groups, Table[i].Key(), seen[i], want)
+			}
+		}
 	}
 }
 

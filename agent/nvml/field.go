@@ -12,7 +12,7 @@ import (
 // none that can be trusted.
 func fieldNumber(v *nvml.FieldValue) float64 {
 	switch {
-	case v.FieldId >= nvml.FI_DEV_ECC_SBE_VOL_TOTAL && v.FieldId <= lastECC:
+	case v.FieldId >= nvml.FI_DEV_ECC_SBE_VOL_TOTAL && v.FieldId <= nvml.FI_DEV_ECC_DBE_AGG_CBU:
 		// Drivers label these with a wrong type, and leave them as they were
 		// when ECC is off: timestamp 0, type double.
 		if v.Timestamp == 0 && nvml.ValueType(v.ValueType) == nvml.VALUE_TYPE_DOUBLE {
@@ -25,9 +25,6 @@ func fieldNumber(v *nvml.FieldValue) float64 {
 	}
 	return typedNumber(nvml.ValueType(v.ValueType), &v.Value)
 }
-
-// lastECC is the last of the ECC counters among the field ids.
-const lastECC = 28 // NVML_FI_DEV_ECC_DBE_AGG_CBU
 
 func typedNumber(typ nvml.ValueType, raw *[8]byte) float64 {
 	u32, u64 := binary.NativeEndian.Uint32(raw[:]), binary.NativeEndian.Uint64(raw[:])
@@ -51,10 +48,23 @@ func typedNumber(typ nvml.ValueType, raw *[8]byte) float64 {
 // baseValue turns a number of the driver into a row's base unit; NaN where it
 // cannot be true.
 func baseValue(s *Source, v float64) float64 {
-	if math.IsNaN(v) || math.IsInf(v, 0) || v < 0 || s.Max > 0 && v > s.Max || v >= notAvailable {
+	if s.Decode != nil {
+		v = s.Decode(v)
+	}
+	if math.IsNaN(v) || math.IsInf(v, 0) || v < s.Min || s.Max > 0 && v > s.Max || v >= notAvailable {
 		return math.NaN()
 	}
 	return v * s.Scale
+}
+
+// errorRate takes a bit error rate apart: bits 0–7 are the exponent, 8–11 the
+// mantissa (nvml.h).
+func errorRate(v float64) float64 {
+	if !(v >= 0 && v < 1<<12) {
+		return math.NaN()
+	}
+	word := uint32(v)
+	return float64(word>>8) * math.Pow10(-int(word&0xff))
 }
 
 // notAvailable is NVML_VALUE_NOT_AVAILABLE, -1, as an unsigned 64-bit number.
@@ -77,19 +87,33 @@ func (w *wrapping) next(v uint32) float64 {
 	return w.total
 }
 
-// readFields asks for all field values that are due, in one call, and puts
-// them into the device's values.
+// readFields asks for all field values that are due, in one call for each
+// batch, and puts them into the device's values.
 func (d *device) readFields(o *outcome) {
-	d.batch, d.batchOf = d.batch[:0], d.batchOf[:0]
-	for i := range d.plan.fields {
-		if f := &d.plan.fields[i]; d.fieldDue[i].now(d.now) {
-			d.batch = append(d.batch, nvml.FieldValue{FieldId: d.plan.rows[f.row].Source.Field})
-			d.batchOf = append(d.batchOf, i)
+	for n := range batches {
+		if d.wantFields(n); len(d.batch) == 0 {
+			continue
+		}
+		if d.readBatch(o); o.over() {
+			return
 		}
 	}
-	if len(d.batch) == 0 {
-		return
+}
+
+// wantFields makes the batch with a number of the fields that are due.
+func (d *device) wantFields(n int) {
+	d.batch, d.batchOf = d.batch[:0], d.batchOf[:0]
+	for i := range d.plan.fields {
+		f := &d.plan.fields[i]
+		if f.batch != n || !d.fieldDue[i].now(d.now) || f.or >= 0 && !d.fieldDue[f.or].absent {
+			continue
+		}
+		d.batch = append(d.batch, nvml.FieldValue{FieldId: f.src.Field, ScopeId: f.src.Scope})
+		d.batchOf = append(d.batchOf, i)
 	}
+}
+
+func (d *device) readBatch(o *outcome) {
 	code := d.getFields(d.batch)
 	if code == nvml.ERROR_INVALID_ARGUMENT || code == nvml.ERROR_NOT_SUPPORTED {
 		// One id that an old driver does not know must not hide the others.
@@ -119,15 +143,16 @@ func (d *device) getFields(batch []nvml.FieldValue) nvml.Return {
 
 // putField takes over one field value; i is its place in the plan.
 func (d *device) putField(v *nvml.FieldValue, i int, o *outcome) {
-	f := &d.plan.fields[i]
+	f, t := &d.plan.fields[i], &d.fieldDue[i]
 	code := nvml.Return(v.NvmlReturn)
 	o.note(code)
-	d.fieldDue[i].after(code, d.now, f.every)
-	if code != nvml.SUCCESS {
+	t.after(code, d.now, d.cadence(t, f.every))
+	switch {
+	case code == nvml.SUCCESS:
+		d.values[f.row] = baseValue(f.src, d.fieldValue(v, i))
+	case !t.absent || f.src.Or == nil: // else the row is its stand-in's
 		d.values[f.row] = math.NaN()
-		return
 	}
-	d.values[f.row] = baseValue(&d.plan.rows[f.row].Source, d.fieldValue(v, i))
 }
 
 func (d *device) fieldValue(v *nvml.FieldValue, i int) float64 {

@@ -109,7 +109,7 @@ func (r *Reader) look(k *known, trouble string, now time.Duration) metric.Look {
 	m := &s.look
 	return metric.Look{
 		GPU: k.GPU, Condition: m.condition, Reason: m.reason,
-		Since: m.since, At: m.at, Util: m.util,
+		Since: m.since, At: m.at, Util: m.util, SMActive: m.active,
 		Processes: slices.Clone(m.processes), ProcessesKnown: m.processesKnown,
 		Readings: readings(m.values),
 	}

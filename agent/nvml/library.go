@@ -45,18 +45,63 @@ const (
 	fnSerial
 	fnVBIOS
 	fnPCI
+	fnPart
+	fnInfoROM
+	fnMinor
+	fnArchitecture
+	fnCapability
+	fnGSP
+	fnPlatform
 	fnRates
 	fnEncoder
 	fnDecoder
 	fnMemory2
 	fnMemory1
+	fnBAR1
+	fnJPEG
+	fnOFA
+	fnEncoderStats
+	fnCaptureStats
 	fnTemperature
+	fnTemperatureV
+	fnMargin
+	fnThreshold
+	fnFan
+	fnReasons
 	fnClock
 	fnMaxClock
 	fnPower
+	fnLimit
+	fnEnforcedLimit
+	fnDefaultLimit
+	fnLimitRange
 	fnPstate
+	fnPersistence
+	fnComputeMode
+	fnMIGMode
+	fnVirtualization
+	fnLicense
+	fnConfidential
+	fnProtected
+	fnOdometer
 	fnLinkGeneration
 	fnLinkWidth
+	fnMaxGeneration
+	fnMaxWidth
+	fnErrorCounter
+	fnSRAM
+	fnHistogram
+	fnRepair
+	fnUnrepairable
+	fnNVLinkState
+	fnFabricV
+	fnFabric
+	fnGPMSupport
+	fnGPMAlloc
+	fnGPMFree
+	fnGPMSample
+	fnGPMInstanceSample
+	fnGPMMetrics
 	fnSamples
 	fnFields
 	fnCompute
@@ -73,38 +118,83 @@ const (
 // versions of one function have the same shape and the same structures, so a
 // version with other structures (nvmlDeviceGetMemoryInfo) is another function.
 var symbols = [functions][]string{
-	fnInit:           {"nvmlInit_v2"},
-	fnShutdown:       {"nvmlShutdown"},
-	fnDriverVersion:  {"nvmlSystemGetDriverVersion"},
-	fnNVMLVersion:    {"nvmlSystemGetNVMLVersion"},
-	fnCount:          {"nvmlDeviceGetCount_v2"},
-	fnHandle:         {"nvmlDeviceGetHandleByIndex_v2"},
-	fnUUID:           {"nvmlDeviceGetUUID"},
-	fnName:           {"nvmlDeviceGetName"},
-	fnSerial:         {"nvmlDeviceGetSerial"},
-	fnVBIOS:          {"nvmlDeviceGetVbiosVersion"},
-	fnPCI:            {"nvmlDeviceGetPciInfo_v3"},
-	fnRates:          {"nvmlDeviceGetUtilizationRates"},
-	fnEncoder:        {"nvmlDeviceGetEncoderUtilization"},
-	fnDecoder:        {"nvmlDeviceGetDecoderUtilization"},
-	fnMemory2:        {"nvmlDeviceGetMemoryInfo_v2"},
-	fnMemory1:        {"nvmlDeviceGetMemoryInfo"},
-	fnTemperature:    {"nvmlDeviceGetTemperature"},
-	fnClock:          {"nvmlDeviceGetClockInfo"},
-	fnMaxClock:       {"nvmlDeviceGetMaxClockInfo"},
-	fnPower:          {"nvmlDeviceGetPowerUsage"},
-	fnPstate:         {"nvmlDeviceGetPerformanceState"},
-	fnLinkGeneration: {"nvmlDeviceGetCurrPcieLinkGeneration"},
-	fnLinkWidth:      {"nvmlDeviceGetCurrPcieLinkWidth"},
-	fnSamples:        {"nvmlDeviceGetSamples"},
-	fnFields:         {"nvmlDeviceGetFieldValues"},
-	fnCompute:        {"nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetComputeRunningProcesses_v2"},
-	fnGraphics:       {"nvmlDeviceGetGraphicsRunningProcesses_v3", "nvmlDeviceGetGraphicsRunningProcesses_v2"},
-	fnMPS:            {"nvmlDeviceGetMPSComputeRunningProcesses_v3", "nvmlDeviceGetMPSComputeRunningProcesses_v2"},
-	fnEventTypes:     {"nvmlDeviceGetSupportedEventTypes"},
-	fnEventSet:       {"nvmlEventSetCreate"},
-	fnRegister:       {"nvmlDeviceRegisterEvents"},
-	fnWait:           {"nvmlEventSetWait_v2", "nvmlEventSetWait"},
+	fnInit:              {"nvmlInit_v2"},
+	fnShutdown:          {"nvmlShutdown"},
+	fnDriverVersion:     {"nvmlSystemGetDriverVersion"},
+	fnNVMLVersion:       {"nvmlSystemGetNVMLVersion"},
+	fnCount:             {"nvmlDeviceGetCount_v2"},
+	fnHandle:            {"nvmlDeviceGetHandleByIndex_v2"},
+	fnUUID:              {"nvmlDeviceGetUUID"},
+	fnName:              {"nvmlDeviceGetName"},
+	fnSerial:            {"nvmlDeviceGetSerial"},
+	fnVBIOS:             {"nvmlDeviceGetVbiosVersion"},
+	fnPCI:               {"nvmlDeviceGetPciInfo_v3"},
+	fnPart:              {"nvmlDeviceGetBoardPartNumber"},
+	fnInfoROM:           {"nvmlDeviceGetInforomImageVersion"},
+	fnMinor:             {"nvmlDeviceGetMinorNumber"},
+	fnArchitecture:      {"nvmlDeviceGetArchitecture"},
+	fnCapability:        {"nvmlDeviceGetCudaComputeCapability"},
+	fnGSP:               {"nvmlDeviceGetGspFirmwareVersion"},
+	fnPlatform:          {"nvmlDeviceGetPlatformInfo"},
+	fnRates:             {"nvmlDeviceGetUtilizationRates"},
+	fnEncoder:           {"nvmlDeviceGetEncoderUtilization"},
+	fnDecoder:           {"nvmlDeviceGetDecoderUtilization"},
+	fnMemory2:           {"nvmlDeviceGetMemoryInfo_v2"},
+	fnMemory1:           {"nvmlDeviceGetMemoryInfo"},
+	fnBAR1:              {"nvmlDeviceGetBAR1MemoryInfo"},
+	fnJPEG:              {"nvmlDeviceGetJpgUtilization"},
+	fnOFA:               {"nvmlDeviceGetOfaUtilization"},
+	fnEncoderStats:      {"nvmlDeviceGetEncoderStats"},
+	fnCaptureStats:      {"nvmlDeviceGetFBCStats"},
+	fnTemperature:       {"nvmlDeviceGetTemperature"},
+	fnTemperatureV:      {"nvmlDeviceGetTemperatureV"},
+	fnMargin:            {"nvmlDeviceGetMarginTemperature"},
+	fnThreshold:         {"nvmlDeviceGetTemperatureThreshold"},
+	fnFan:               {"nvmlDeviceGetFanSpeed"},
+	fnReasons:           {"nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"},
+	fnClock:             {"nvmlDeviceGetClockInfo"},
+	fnMaxClock:          {"nvmlDeviceGetMaxClockInfo"},
+	fnPower:             {"nvmlDeviceGetPowerUsage"},
+	fnLimit:             {"nvmlDeviceGetPowerManagementLimit"},
+	fnEnforcedLimit:     {"nvmlDeviceGetEnforcedPowerLimit"},
+	fnDefaultLimit:      {"nvmlDeviceGetPowerManagementDefaultLimit"},
+	fnLimitRange:        {"nvmlDeviceGetPowerManagementLimitConstraints"},
+	fnPstate:            {"nvmlDeviceGetPerformanceState"},
+	fnPersistence:       {"nvmlDeviceGetPersistenceMode"},
+	fnComputeMode:       {"nvmlDeviceGetComputeMode"},
+	fnMIGMode:           {"nvmlDeviceGetMigMode"},
+	fnVirtualization:    {"nvmlDeviceGetVirtualizationMode"},
+	fnLicense:           {"nvmlDeviceGetGridLicensableFeatures_v4"},
+	fnConfidential:      {"nvmlSystemGetConfComputeState"},
+	fnProtected:         {"nvmlDeviceGetConfComputeProtectedMemoryUsage"},
+	fnOdometer:          {"nvmlDeviceGetBBXTimeData_v1"},
+	fnLinkGeneration:    {"nvmlDeviceGetCurrPcieLinkGeneration"},
+	fnLinkWidth:         {"nvmlDeviceGetCurrPcieLinkWidth"},
+	fnMaxGeneration:     {"nvmlDeviceGetMaxPcieLinkGeneration"},
+	fnMaxWidth:          {"nvmlDeviceGetMaxPcieLinkWidth"},
+	fnErrorCounter:      {"nvmlDeviceGetMemoryErrorCounter"},
+	fnSRAM:              {"nvmlDeviceGetSramEccErrorStatus"},
+	fnHistogram:         {"nvmlDeviceGetRowRemapperHistogram"},
+	fnRepair:            {"nvmlDeviceGetRepairStatus"},
+	fnUnrepairable:      {"nvmlDeviceGetUnrepairableMemoryFlag_v1"},
+	fnNVLinkState:       {"nvmlDeviceGetNvLinkState"},
+	fnFabricV:           {"nvmlDeviceGetGpuFabricInfoV"},
+	fnFabric:            {"nvmlDeviceGetGpuFabricInfo"},
+	fnGPMSupport:        {"nvmlGpmQueryDeviceSupport"},
+	fnGPMAlloc:          {"nvmlGpmSampleAlloc"},
+	fnGPMFree:           {"nvmlGpmSampleFree"},
+	fnGPMSample:         {"nvmlGpmSampleGet"},
+	fnGPMInstanceSample: {"nvmlGpmMigSampleGet"},
+	fnGPMMetrics:        {"nvmlGpmMetricsGet"},
+	fnSamples:           {"nvmlDeviceGetSamples"},
+	fnFields:            {"nvmlDeviceGetFieldValues"},
+	fnCompute:           {"nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetComputeRunningProcesses_v2"},
+	fnGraphics:          {"nvmlDeviceGetGraphicsRunningProcesses_v3", "nvmlDeviceGetGraphicsRunningProcesses_v2"},
+	fnMPS:               {"nvmlDeviceGetMPSComputeRunningProcesses_v3", "nvmlDeviceGetMPSComputeRunningProcesses_v2"},
+	fnEventTypes:        {"nvmlDeviceGetSupportedEventTypes"},
+	fnEventSet:          {"nvmlEventSetCreate"},
+	fnRegister:          {"nvmlDeviceRegisterEvents"},
+	fnWait:              {"nvmlEventSetWait_v2", "nvmlEventSetWait"},
 }
 
 // required are the functions without which no GPU can be told from another.

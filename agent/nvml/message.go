@@ -14,17 +14,25 @@ import (
 type settings struct {
 	library  string
 	interval time.Duration
+	groups   []string // of rows that are read besides the default ones
 }
 
 func (m *settings) append(b []byte) []byte {
 	start := len(b)
 	b = appendText(begin(b, kindSettings), m.library)
-	return finish(appendTime(b, m.interval), start)
+	b = binary.LittleEndian.AppendUint16(appendTime(b, m.interval), uint16(len(m.groups)))
+	for _, g := range m.groups {
+		b = appendText(b, g)
+	}
+	return finish(b, start)
 }
 
 func (m *settings) decode(message []byte) error {
 	d := newDecoder(message)
-	m.library, m.interval = d.text(), d.time()
+	m.library, m.interval, m.groups = d.text(), d.time(), nil
+	for range d.list(maxGroups) {
+		m.groups = append(m.groups, d.text())
+	}
 	return d.done()
 }
 
@@ -68,8 +76,8 @@ func (m *identity) append(b []byte) []byte {
 	start := len(b)
 	b = binary.LittleEndian.AppendUint16(begin(b, kindGPU), uint16(m.slot))
 	b = binary.LittleEndian.AppendUint16(b, uint16(m.gpu.Index))
-	for _, s := range []string{m.gpu.UUID, m.gpu.Name, m.gpu.Serial, m.gpu.PCI, m.gpu.VBIOS} {
-		b = appendText(b, s)
+	for _, s := range texts(&m.gpu) {
+		b = appendText(b, *s)
 	}
 	return finish(binary.LittleEndian.AppendUint64(b, m.gpu.MemoryBytes), start)
 }
@@ -77,7 +85,7 @@ func (m *identity) append(b []byte) []byte {
 func (m *identity) decode(message []byte) error {
 	d := newDecoder(message)
 	m.slot, m.gpu.Index = d.slot(), int(d.uint16())
-	for _, s := range []*string{&m.gpu.UUID, &m.gpu.Name, &m.gpu.Serial, &m.gpu.PCI, &m.gpu.VBIOS} {
+	for _, s := range texts(&m.gpu) {
 		*s = d.text()
 	}
 	m.gpu.MemoryBytes = d.uint64()
@@ -87,6 +95,16 @@ func (m *identity) decode(message []byte) error {
 	return d.done()
 }
 
+// texts lists everything that is text in a GPU's identity.
+func texts(g *metric.GPU) []*string {
+	p := &g.Platform
+	return []*string{
+		&g.UUID, &g.Name, &g.Serial, &g.PCI, &g.VBIOS,
+		&g.Device, &g.Part, &g.Architecture, &g.Capability, &g.GSP, &g.InfoROM,
+		&p.Chassis, &p.Slot, &p.Tray, &p.Host, &p.Module, &g.Fabric, &g.Clique,
+	}
+}
+
 // look is one look at the GPU in a slot.
 type look struct {
 	slot      int
@@ -94,7 +112,7 @@ type look struct {
 	reason    string
 	// ended is when the look ended; since and at are what it speaks for.
 	ended, since, at time.Duration
-	util             metric.Share
+	util, active     metric.Share // active is that of the SMs
 	processesKnown   bool
 	processes        []metric.Process
 	values           []float64 // by row, NaN where there is none
@@ -106,7 +124,7 @@ func (m *look) append(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint16(begin(b, kindLook), uint16(m.slot))
 	b = appendText(append(b, byte(m.condition)), m.reason)
 	b = appendTime(appendTime(appendTime(b, m.ended), m.since), m.at)
-	b = appendBool(appendShare(b, m.util), m.processesKnown)
+	b = appendBool(appendShare(appendShare(b, m.util), m.active), m.processesKnown)
 	n := min(len(m.processes), maxProcesses)
 	b = binary.LittleEndian.AppendUint16(b, uint16(n))
 	for _, p := range m.processes[:n] {
@@ -137,7 +155,7 @@ func (m *look) decode(message []byte) error {
 	if m.since > m.at || m.at > m.ended+time.Second {
 		d.fail(fmt.Errorf("look at %s speaks for %s to %s", m.ended, m.since, m.at))
 	}
-	m.util, m.processesKnown = d.share(), d.bool()
+	m.util, m.active, m.processesKnown = d.share(), d.share(), d.bool()
 	m.processes = m.processes[:0]
 	for range d.list(maxProcesses) {
 		m.processes = append(m.processes, metric.Process{PID: int(d.uint32()), MemoryBytes: d.uint64()})

@@ -43,6 +43,9 @@ type Config struct {
 	Exe  string
 	Args []string
 	Env  []string
+	// Groups are the rows that are read besides those without a group: words of
+	// Groups(), or "all". Nil is none.
+	Groups []string
 	// Known are the GPUs that the node had before. They are in every frame.
 	Known []metric.GPU
 	// RetryMin and RetryMax bound the time between two tries to find a driver.
@@ -156,10 +159,14 @@ func (r *Reader) know(g metric.GPU) *known {
 
 // Run starts and watches worker processes until ctx ends; it then ends them
 // and returns nil, within five seconds. A worker that is stuck in the driver
-// is left behind. Run must not be called twice.
+// is left behind. It returns an error at once for a Library or Groups that
+// cannot be. Run must not be called twice.
 func (r *Reader) Run(ctx context.Context) error {
 	if r.cfg.Library != "" && !filepath.IsAbs(r.cfg.Library) {
 		return fmt.Errorf("driver library %q: not an absolute path", r.cfg.Library)
+	}
+	if err := CheckGroups(r.cfg.Groups); err != nil {
+		return err
 	}
 	r.setRunning(true)
 	defer r.setRunning(false)

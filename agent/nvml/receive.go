@@ -152,32 +152,37 @@ func (r *Reader) takeLook(c *child, message []byte) error {
 // for, unless a frame has it: frames and looks do not tick together.
 func (s *childSlot) add(m *look, join bool) {
 	old := &s.look
-	since, at, util := m.since, m.at, m.util
+	since, at, util, active := m.since, m.at, m.util, m.active
 	if join && s.looks > 1 && !s.given && old.condition == metric.Good && m.condition == metric.Good {
-		since, at, util = joined(old, m)
+		since, at, util, active = joined(old, m)
 	}
 	values, processes := old.values[:0], old.processes[:0]
 	values = append(values, m.values...)
 	processes = append(processes, m.processes...)
 	*old = *m
-	old.since, old.at, old.util, old.values, old.processes = since, at, util, values, processes
+	old.since, old.at, old.util, old.active, old.values, old.processes = since, at, util, active, values, processes
 	s.given = false
 }
 
 // joined returns what two looks together speak for. The second has the last
 // word where a gap or an unknown part makes them no whole.
-func joined(a, b *look) (since, at time.Duration, util metric.Share) {
+func joined(a, b *look) (since, at time.Duration, util, active metric.Share) {
 	switch {
 	case b.since == b.at && b.at <= a.at:
-		return a.since, a.at, a.util // b speaks for no time
+		return a.since, a.at, a.util, a.active // b speaks for no time
 	case b.since > a.at || b.at <= a.at || a.since == a.at || a.util.Known != b.util.Known:
-		return b.since, b.at, b.util
-	case !a.util.Known:
-		return a.since, b.at, b.util
+		return b.since, b.at, b.util, b.active
 	}
 	first, second := float64(a.at-a.since), float64(b.at-a.at)
-	mean := (a.util.Value*first + b.util.Value*second) / (first + second)
-	return a.since, b.at, metric.KnownShare(min(mean, 1))
+	return a.since, b.at, mean(a.util, first, b.util, second), mean(a.active, first, b.active, second)
+}
+
+// mean is the weighted mean of two shares, unknown if one of them is.
+func mean(a metric.Share, first float64, b metric.Share, second float64) metric.Share {
+	if !a.Known || !b.Known {
+		return metric.Share{}
+	}
+	return metric.KnownShare(min((a.Value*first+b.Value*second)/(first+second), 1))
 }
 
 func (r *Reader) takeXid(c *child, message []byte) error {

@@ -47,7 +47,7 @@ func TestLooksThatAreNoWholeAreNotJoined(t *testing.T) {
 		"gap":     {since: 6, at: 9, util: metric.KnownShare(0)},
 		"unknown": {since: 5, at: 9},
 	} {
-		since, at, util := joined(a, b)
+		since, at, util, _ := joined(a, b)
 		if since != b.since || at != b.at || util != b.util {
 			t.Errorf("%s: joined = %d to %d %+v, want the second alone", what, since, at, util)
 		}

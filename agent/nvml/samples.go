@@ -32,15 +32,16 @@ type utilization struct {
 	hold    time.Duration // the longest time that a look speaks for
 	buf     []nvml.Sample
 	call    *sampleCall
+	last    uint64        // stamp of the newest sample seen
 	next    due           // when the buffer is asked, unless it is unsupported
 	offset  time.Duration // boot clock minus wall clock
 	started bool
 
-	// polled is what the last poll of the rates returned; sum and polls add
-	// them up since the look before.
-	polled nvml.Return
-	sum    float64
-	polls  int
+	// buffered is what the buffer returned in this look, polled what the last
+	// poll of the rates did; sum and polls add them up since the look before.
+	buffered, polled nvml.Return
+	sum              float64
+	polls            int
 
 	// since, at and share are the result, on the boot clock.
 	since, at time.Duration
@@ -56,14 +57,38 @@ func (u *utilization) poll(code nvml.Return, percentage float64) {
 	}
 }
 
+// readBuffers reads the driver's sample buffers. Calls that give the same at
+// a lower resolution are then only needed for what was not in them.
+func (d *device) readBuffers(o *outcome) {
+	u := &d.util
+	offset := d.clock() - wallClock()
+	if step := offset - u.offset; step > stepAt || step < -stepAt {
+		d.forgetStamps() // of before the step, they mean nothing now
+	}
+	u.offset = offset
+	u.buffered = d.readSamples()
+	o.note(u.buffered)
+	for i := range d.engines {
+		if o.over() {
+			return
+		}
+		o.note(d.readEngine(i))
+	}
+}
+
+func (d *device) forgetStamps() {
+	d.util.last = 0
+	for i := range d.engines {
+		d.engines[i].last = 0
+	}
+}
+
 // readUtilization finds what the look speaks for, and how busy the GPU was
-// then. It comes after the rates have been polled.
+// then. It comes after the buffers and, where those say nothing, the rates.
 func (d *device) readUtilization(o *outcome) {
 	u := &d.util
-	code := d.readSamples()
-	o.note(code)
-	if code != nvml.SUCCESS {
-		o.busy = u.usePolls(d.now, code)
+	if u.buffered != nvml.SUCCESS {
+		o.busy = u.usePolls(d.now, u.buffered)
 	}
 	for _, row := range d.plan.sampled {
 		switch {
@@ -85,12 +110,7 @@ func (d *device) readSamples() nvml.Return {
 	if !u.next.now(d.now) {
 		return nvml.ERROR_NOT_SUPPORTED
 	}
-	offset := d.clock() - wallClock()
-	if step := offset - u.offset; step > stepAt || step < -stepAt {
-		u.call.last = 0 // stamps of before the step mean nothing now
-	}
-	u.offset = offset
-	n, code := d.getSamples()
+	n, code := d.getSamples(nvml.GPU_UTILIZATION_SAMPLES, u.last)
 	if code == nvml.SUCCESS && !u.useSamples(n, d.now) {
 		code = nvml.ERROR_NOT_FOUND
 	}
@@ -106,9 +126,9 @@ func (d *device) readSamples() nvml.Return {
 }
 
 // getSamples reads what came after the sample last seen.
-func (d *device) getSamples() (int, nvml.Return) {
+func (d *device) getSamples(kind nvml.SamplingType, last uint64) (int, nvml.Return) {
 	u := &d.util
-	u.call.kind = nvml.GPU_UTILIZATION_SAMPLES
+	u.call.kind, u.call.last = kind, last
 	if u.buf == nil {
 		u.call.count = 0
 		d.begin()
@@ -129,18 +149,11 @@ func (d *device) getSamples() (int, nvml.Return) {
 // useSamples sets the result from the first n samples. It refuses samples
 // whose stamps are not of the time just past.
 func (u *utilization) useSamples(n int, now time.Duration) bool {
-	limit := u.stamp(now + samplePeriod/10)
-	var newest uint64
-	for _, s := range u.buf[:n] {
-		if s.TimeStamp <= limit {
-			newest = max(newest, s.TimeStamp)
-		}
-	}
-	at := u.boot(newest)
-	if newest <= u.call.last || at < now-2*samplePeriod {
+	newest, at := u.newest(n, now)
+	if newest <= u.last || at < now-2*samplePeriod {
 		return false
 	}
-	u.call.last = newest
+	u.last = newest
 	if !u.started || at <= u.at {
 		u.begin(at)
 		return true
@@ -149,6 +162,18 @@ func (u *utilization) useSamples(n int, now time.Duration) bool {
 	share, since := meanOf(u.buf[:n], nvml.ValueType(u.call.typ), u.stamp(from), newest)
 	u.since, u.at, u.share = max(from, u.boot(since)), at, share
 	return true
+}
+
+// newest returns the stamp of the newest of the first n samples that is not of
+// the future, and its time; a stamp of 0 if there is none.
+func (u *utilization) newest(n int, now time.Duration) (stamp uint64, at time.Duration) {
+	limit := u.stamp(now + samplePeriod/10)
+	for _, s := range u.buf[:n] {
+		if s.TimeStamp <= limit {
+			stamp = max(stamp, s.TimeStamp)
+		}
+	}
+	return stamp, u.boot(stamp)
 }
 
 // begin starts anew at a time: a look that speaks for nothing yet.

@@ -85,7 +85,7 @@ func TestWallClockStepIsNoUtilization(t *testing.T) {
 	u.buf = []nvml.Sample{sample(u.stamp(now), 100)}
 	u.useSamples(1, now)
 	before := u.at
-	u.offset, u.call.last = time.Hour-epoch, 0 // what readSamples does
+	u.offset, u.last = time.Hour-epoch, 0 // what readBuffers does
 	ahead := u.buf[0]
 	u.buf = []nvml.Sample{ahead}
 	if u.useSamples(1, now+time.Second) {

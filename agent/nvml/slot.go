@@ -37,13 +37,14 @@ type slot struct {
 	w     *worker
 	index int
 	dev   *device
-	uuid  string
+	gpu   metric.GPU
 	cold  atomic.Bool // no look has ended yet
 
 	fails   int           // of opening, in a row
 	retryAt time.Duration // when opening is tried again
 	retry   time.Duration // after what time, the time after
-	checkAt time.Duration // when the identity is checked
+	checkAt time.Duration // when it is checked that the GPU is still the same
+	againAt time.Duration // when it is asked again for all of its identity
 	look    look
 	out     []byte
 }
@@ -51,7 +52,7 @@ type slot struct {
 func newSlot(w *worker, index int) *slot {
 	s := &slot{w: w, index: index, dev: newDevice(w.lib, w.plan, maxHold*w.cfg.Interval, w.clock)}
 	s.cold.Store(true)
-	s.look.slot = index
+	s.look.slot, s.dev.index = index, index
 	s.out = make([]byte, 0, 2048)
 	return s
 }
@@ -68,6 +69,7 @@ func (s *slot) run(ctx context.Context) {
 	shift := step * time.Duration(s.index%parts) / parts
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	defer s.dev.close()
 	for n := 0; ; n++ {
 		select {
 		case <-ctx.Done():
@@ -104,7 +106,7 @@ func (s *slot) tick(now time.Duration) {
 	s.cold.Store(false)
 	s.look.ended = s.w.clock()
 	if s.look.condition != metric.Good {
-		s.look.since, s.look.at, s.look.util = s.look.ended, s.look.ended, metric.Share{}
+		s.look.since, s.look.at, s.look.util, s.look.active = s.look.ended, s.look.ended, metric.Share{}, metric.Share{}
 		s.look.processesKnown, s.look.processes, s.look.values = false, nil, nil
 	}
 	s.out = s.look.append(s.out[:0])
@@ -119,8 +121,8 @@ func (s *slot) open(now time.Duration) {
 		return
 	}
 	s.dev.clear()
-	s.fails, s.retry, s.checkAt = 0, 0, now+identifyAfter*s.w.cfg.Interval
-	s.uuid = g.UUID
+	s.fails, s.retry, s.checkAt, s.againAt = 0, 0, now+identifyAfter*s.w.cfg.Interval, now+turn(s.index, rare)
+	s.gpu = g
 	s.w.send((&identity{s.index, g}).append(nil))
 	s.w.own(s.dev.handle, s.index)
 	_ = s.w.events.register(s.dev) // without events, kernel messages and readings are left
@@ -162,15 +164,15 @@ func (s *slot) read(now time.Duration) {
 	l.condition, l.reason = o.verdict()
 	switch {
 	case rank(o.worst) >= rankReset:
-		s.dev.handle = nil
+		s.dev.close()
 		s.later(now)
 	case rank(o.worst) == rankDriver:
 		s.w.down(o.worst)
 	case !o.answered && o.worst == nvml.ERROR_INVALID_ARGUMENT:
-		s.dev.handle = nil // stale: the GPU was reset or taken out under us
+		s.dev.close() // stale: the GPU was reset or taken out under us
 	case l.condition == metric.Good:
 		u := &s.dev.util
-		l.since, l.at, l.util = u.since, u.at, u.share
+		l.since, l.at, l.util, l.active = u.since, u.at, u.share, s.dev.gpm.active
 		l.processesKnown, l.processes, l.values = s.dev.procs.known, s.dev.procs.list, s.dev.values
 	}
 }
@@ -178,11 +180,26 @@ func (s *slot) read(now time.Duration) {
 // check asks the handle who it is. Another GPU in its place begins anew.
 func (s *slot) check(now time.Duration, o *outcome) {
 	s.checkAt = now + identifyAfter*s.w.cfg.Interval
-	same, code := s.dev.same(s.uuid)
+	same, code := s.dev.same(s.gpu.UUID)
 	o.note(code)
 	if !same {
-		s.dev.handle = nil
+		s.dev.close()
 		o.answered, o.worst = false, nvml.ERROR_INVALID_ARGUMENT
+		return
+	}
+	if now >= s.againAt {
+		s.identify(now)
+	}
+}
+
+// identify tells the parent what changed about a GPU that is still the same: it
+// joins its NVLink domain some time after the driver is loaded.
+func (s *slot) identify(now time.Duration) {
+	s.againAt = now + rare
+	g, code := s.dev.identify(s.index)
+	if code == nvml.SUCCESS && g != s.gpu && g.UUID == s.gpu.UUID {
+		s.gpu = g
+		s.w.send((&identity{s.index, g}).append(nil))
 	}
 }
 

@@ -22,6 +22,8 @@ type WorkerConfig struct {
 	Library string
 	// Interval is the time between looks.
 	Interval time.Duration
+	// Groups are the rows that are read besides those without a group.
+	Groups []string
 }
 
 const (
@@ -79,7 +81,7 @@ func RunWorker(ctx context.Context, in io.Reader, out io.Writer, cfg WorkerConfi
 		_, _ = io.Copy(io.Discard, from)
 		end(nil)
 	}()
-	w := &worker{cfg: cfg, clock: BootClock, plan: newPlan(Table), end: end, out: out, handles: map[unsafe.Pointer]int{}}
+	w := &worker{cfg: cfg, clock: BootClock, plan: newPlan(Table, cfg.Groups...), end: end, out: out, handles: map[unsafe.Pointer]int{}}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -114,6 +116,12 @@ func (c *WorkerConfig) complete(in io.Reader) error {
 	}
 	if c.Interval == 0 {
 		c.Interval = s.interval
+	}
+	if c.Groups == nil {
+		c.Groups = s.groups
+	}
+	if err := CheckGroups(c.Groups); err != nil {
+		return err
 	}
 	if c.Interval <= 0 {
 		return fmt.Errorf("interval of %s", c.Interval)
