@@ -2,6 +2,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "sim.h"
 
@@ -157,4 +158,23 @@ nvmlReturn_t nvmlEventSetWait(nvmlEventSet_t set, nvmlEventData_t *data, unsigne
 nvmlReturn_t nvmlEventSetWait_v2(nvmlEventSet_t set, nvmlEventData_t *data, unsigned int milliseconds)
 {
     return wait_event(FN_nvmlEventSetWait_v2, set, data, milliseconds);
+}
+
+/* All events here are of the old kind; the new fields say so by 0. */
+nvmlReturn_t nvmlEventSetWait_v3(nvmlEventSet_t set, nvmlEventSetWait_v3_t *params)
+{
+    NEED(params);
+    nvmlEventData_t data;
+    unsigned timeout = params->timeoutMs;
+    nvmlReturn_t rc = wait_event(FN_nvmlEventSetWait_v3, set, &data, timeout);
+    if (rc != NVML_SUCCESS)
+        return rc;
+    memset(params, 0, sizeof *params);
+    params->timeoutMs = timeout;
+    params->dataType = NVML_EVENT_DATA_TYPE_NVML_EVENT;
+    params->eventType = data.eventType;
+    params->eventData = data.eventData;
+    params->gpuInstanceId = data.gpuInstanceId;
+    params->computeInstanceId = data.computeInstanceId;
+    return nvmlDeviceGetUUID(data.device, params->uuid, sizeof params->uuid);
 }

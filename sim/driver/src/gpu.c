@@ -82,6 +82,12 @@ double gpu_counter(const struct gpu *g, enum curve_id id, int64_t t)
     return g->carried[id] + (t > since ? integral(g, id, since, t) : 0);
 }
 
+double gpu_total(const struct gpu *g, enum curve_id id, int64_t t)
+{
+    int64_t since = g->scenario->since;
+    return g->total[id] + (t > since ? integral(g, id, since, t) : 0);
+}
+
 /* Without a memory curve, what the processes hold. */
 uint64_t gpu_memory_used(const struct gpu *g, int64_t t)
 {

@@ -30,6 +30,10 @@ static const struct {
     [SM_ACTIVE] = {"sm-active", PERCENT},
     [SM_OCCUPANCY] = {"sm-occupancy", PERCENT},
     [TENSOR] = {"tensor", PERCENT},
+    [TENSOR_DFMA] = {"tensor-dfma", PERCENT},
+    [TENSOR_HMMA] = {"tensor-hmma", PERCENT},
+    [TENSOR_DMMA] = {"tensor-dmma", PERCENT},
+    [TENSOR_IMMA] = {"tensor-imma", PERCENT},
     [DRAM] = {"dram", PERCENT},
     [FP64] = {"fp64", PERCENT},
     [FP32] = {"fp32", PERCENT},
@@ -43,6 +47,8 @@ static const struct {
     [THROTTLE_RELIABILITY] = {"throttle-reliability", PERCENT},
     [THROTTLE_HW_THERMAL] = {"throttle-hw-thermal", PERCENT},
     [THROTTLE_POWER_BRAKE] = {"throttle-power-brake", PERCENT},
+    [THROTTLE_APP_CLOCKS] = {"throttle-app-clocks", PERCENT},
+    [THROTTLE_BASE_CLOCKS] = {"throttle-base-clocks", PERCENT},
 };
 
 bool curve_find(const char *name, enum curve_id *id, enum unit *unit)
@@ -65,6 +71,13 @@ static void follow(struct gpu *g, enum curve_id id, double low, double high)
         .kind = FOLLOW, .source = &g->curves[UTIL], .low = low, .high = (high - low) / 100, .scale = 1};
 }
 
+/* The same as another of the GPU's curves. */
+static void equal(struct gpu *g, enum curve_id id, enum curve_id source)
+{
+    if (!g->curves[id].given)
+        g->curves[id] = (struct curve){.kind = FOLLOW, .source = &g->curves[source], .high = 1, .scale = 1};
+}
+
 static void follow_all(struct gpu *g)
 {
     const struct profile *p = g->profile;
@@ -82,6 +95,7 @@ static void follow_all(struct gpu *g)
     follow(g, SM_ACTIVE, 0, 80);
     follow(g, SM_OCCUPANCY, 0, 40);
     follow(g, TENSOR, 0, 35);
+    equal(g, TENSOR_HMMA, TENSOR);
     follow(g, DRAM, 0, 30);
     follow(g, FP32, 0, 10);
     follow(g, FP16, 0, 10);

@@ -201,7 +201,8 @@ static bool level_value(struct line *l, const struct level_row *row, const char 
         }
     if (row->words && (*word < '0' || *word > '9'))
         return bad(l, "%s: unknown value \"%s\"", row->name, word);
-    return word_number(l, word, row == &level_rows[POWER_LIMIT] ? WATTS : NUMBER, value);
+    bool watts = row == &level_rows[POWER_LIMIT] || row == &level_rows[POWER_REQUESTED];
+    return word_number(l, word, watts ? WATTS : row == &level_rows[BAR1_USED] ? BYTES : NUMBER, value);
 }
 
 static bool gpu_level(struct line *l, const struct gpuset *set, int id)

@@ -9,6 +9,14 @@ nvmlReturn_t nvmlDeviceGetEccMode(nvmlDevice_t device, nvmlEnableState_t *now, n
     return NVML_SUCCESS;
 }
 
+nvmlReturn_t nvmlDeviceGetDefaultEccMode(nvmlDevice_t device, nvmlEnableState_t *to)
+{
+    ENTER_DEVICE(nvmlDeviceGetDefaultEccMode, device);
+    NEED(to);
+    *to = (nvmlEnableState_t)c.gpu->levels[ECC_MODE].rest;
+    return NVML_SUCCESS;
+}
+
 /* Volatile counts begin again when the driver is loaded, aggregate ones never. */
 uint64_t ecc_count(const struct call *c, enum level_id id, bool aggregate)
 {
@@ -38,7 +46,11 @@ nvmlReturn_t nvmlDeviceGetMemoryErrorCounter(nvmlDevice_t device, nvmlMemoryErro
     NEED(to && (unsigned)type < NVML_MEMORY_ERROR_TYPE_COUNT && (unsigned)counter < NVML_ECC_COUNTER_TYPE_COUNT);
     NEED((unsigned)location < NVML_MEMORY_LOCATION_COUNT);
     bool dram = location == NVML_MEMORY_LOCATION_DRAM, bad = type == NVML_MEMORY_ERROR_TYPE_UNCORRECTED;
-    SUPPORTED(level_at(c.gpu, ECC_MODE, c.t) > 0 && (dram || location == NVML_MEMORY_LOCATION_SRAM));
+    bool located = c.gpu->profile->ecc_locations; /* then L2 has all of the SRAM's */
+    SUPPORTED(level_at(c.gpu, ECC_MODE, c.t) > 0 && (dram || located == (location != NVML_MEMORY_LOCATION_SRAM)));
+    *to = 0;
+    if (located && !dram && location != NVML_MEMORY_LOCATION_L2_CACHE)
+        return NVML_SUCCESS;
     enum level_id id = dram ? (bad ? ECC_UNCORRECTED : ECC_CORRECTED) : (bad ? SRAM_UNCORRECTED : SRAM_CORRECTED);
     *to = ecc_count(&c, id, counter == NVML_AGGREGATE_ECC);
     return NVML_SUCCESS;
@@ -63,7 +75,7 @@ nvmlReturn_t nvmlDeviceGetRowRemapperHistogram(nvmlDevice_t device, nvmlRowRemap
     ENTER_DEVICE(nvmlDeviceGetRowRemapperHistogram, device);
     NEED(to);
     SUPPORTED(c.gpu->profile->remaps_rows);
-    const unsigned banks = 2560; /* of an H100 80GB, as nvidia-smi prints them */
+    const unsigned banks = c.gpu->profile->banks;
     unsigned used = (unsigned)(level_at(c.gpu, REMAPPED_CORRECTED, c.t) + level_at(c.gpu, REMAPPED_UNCORRECTED, c.t));
     unsigned full = (unsigned)level_at(c.gpu, REMAP_FAILED, c.t);
     used = used < banks - full ? used : banks - full;

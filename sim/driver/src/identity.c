@@ -109,14 +109,14 @@ nvmlReturn_t nvmlDeviceGetHandleByPciBusId_v2(const char *id, nvmlDevice_t *devi
 
 TEXT(nvmlDeviceGetUUID, c.gpu->uuid)
 TEXT(nvmlDeviceGetName, c.gpu->profile->name)
-TEXT(nvmlDeviceGetSerial, c.gpu->serial)
 TEXT(nvmlDeviceGetBoardPartNumber, c.gpu->profile->part)
 TEXT(nvmlDeviceGetVbiosVersion, c.gpu->profile->vbios)
 
-nvmlReturn_t nvmlDeviceGetGspFirmwareVersion(nvmlDevice_t device, char *version)
+nvmlReturn_t nvmlDeviceGetSerial(nvmlDevice_t device, char *to, unsigned int length)
 {
-    ENTER_DEVICE(nvmlDeviceGetGspFirmwareVersion, device);
-    return call_text(version, NVML_GSP_FIRMWARE_VERSION_BUF_SIZE, c.scenario->driver);
+    ENTER_DEVICE(nvmlDeviceGetSerial, device);
+    SUPPORTED(!c.gpu->profile->no_serial);
+    return call_text(to, length, c.gpu->serial);
 }
 
 /* A function that gives one number. */

@@ -1,4 +1,4 @@
-/* PCIe, NVLink and the NVLink fabric. */
+/* PCIe and NVLink. */
 #include "sim.h"
 
 #define VALUE(fn, value)                                   \
@@ -29,8 +29,26 @@ nvmlReturn_t nvmlDeviceGetPcieThroughput(nvmlDevice_t device, nvmlPcieUtilCounte
     return NVML_SUCCESS;
 }
 
+/* Mbps of all lanes by generation: 0, 1 … */
+static unsigned pcie_speed(unsigned generation)
+{
+    static const unsigned speeds[] = {0, 2500, 5000, 8000, 16000, 32000, 64000};
+    return generation < sizeof speeds / sizeof *speeds ? speeds[generation] : 0;
+}
+
+static unsigned pcie_max(unsigned generation)
+{
+    static const unsigned codes[] = {0, NVML_PCIE_LINK_MAX_SPEED_2500MBPS, NVML_PCIE_LINK_MAX_SPEED_5000MBPS,
+                                     NVML_PCIE_LINK_MAX_SPEED_8000MBPS, NVML_PCIE_LINK_MAX_SPEED_16000MBPS,
+                                     NVML_PCIE_LINK_MAX_SPEED_32000MBPS, NVML_PCIE_LINK_MAX_SPEED_64000MBPS};
+    return generation < sizeof codes / sizeof *codes ? codes[generation] : 0;
+}
+
+VALUE(nvmlDeviceGetPcieSpeed, pcie_speed((unsigned)level_at(c.gpu, PCIE_GENERATION, c.t)))
+VALUE(nvmlDeviceGetPcieLinkMaxSpeed, pcie_max(c.gpu->profile->pcie_generation))
+
 /* The last links are the first to be down. */
-static bool link_up(const struct call *c, unsigned link)
+bool link_up(const struct call *c, unsigned link)
 {
     return link + (unsigned)level_at(c->gpu, NVLINK_DOWN, c->t) < c->gpu->profile->nvlinks;
 }
@@ -55,7 +73,12 @@ nvmlReturn_t nvmlDeviceGetNvLinkVersion(nvmlDevice_t device, unsigned int link, 
     return NVML_SUCCESS;
 }
 
-/* The scenario counts per GPU; link 0 has all of it. */
+/* The scenario counts per GPU; the faulty link has all of it. */
+double link_errors(const struct call *c, enum level_id id, unsigned link)
+{
+    return link == (unsigned)level_at(c->gpu, NVLINK_FAULTY, c->t) ? level_at(c->gpu, id, c->t) : 0;
+}
+
 nvmlReturn_t nvmlDeviceGetNvLinkErrorCounter(nvmlDevice_t device, unsigned int link, nvmlNvLinkErrorCounter_t counter,
                                              unsigned long long *to)
 {
@@ -63,40 +86,43 @@ nvmlReturn_t nvmlDeviceGetNvLinkErrorCounter(nvmlDevice_t device, unsigned int l
         [NVML_NVLINK_ERROR_DL_REPLAY] = NVLINK_REPLAY,
         [NVML_NVLINK_ERROR_DL_RECOVERY] = NVLINK_RECOVERY,
         [NVML_NVLINK_ERROR_DL_CRC_FLIT] = NVLINK_CRC,
+        [NVML_NVLINK_ERROR_DL_CRC_DATA] = NVLINK_CRC_DATA,
+        [NVML_NVLINK_ERROR_DL_ECC_DATA] = NVLINK_ECC,
     };
     ENTER_DEVICE(nvmlDeviceGetNvLinkErrorCounter, device);
     NEED(to && link < NVML_NVLINK_MAX_LINKS && (unsigned)counter < NVML_NVLINK_ERROR_COUNT);
-    SUPPORTED(c.gpu->profile->nvlinks && (unsigned)counter < sizeof levels / sizeof *levels);
+    SUPPORTED(c.gpu->profile->nvlinks && c.gpu->profile->nvlink_version < 5);
     NEED(link < c.gpu->profile->nvlinks);
-    *to = link ? 0 : (unsigned long long)level_at(c.gpu, levels[counter], c.t);
+    *to = (unsigned long long)link_errors(&c, levels[counter], link);
     return NVML_SUCCESS;
 }
 
-nvmlReturn_t nvmlDeviceGetGpuFabricInfo(nvmlDevice_t device, nvmlGpuFabricInfo_t *to)
+nvmlReturn_t nvmlDeviceGetNvLinkCapability(nvmlDevice_t device, unsigned int link, nvmlNvLinkCapability_t capability,
+                                           unsigned int *to)
 {
-    ENTER_DEVICE(nvmlDeviceGetGpuFabricInfo, device);
-    NEED(to);
-    SUPPORTED(c.gpu->profile->fabric);
-    *to = (nvmlGpuFabricInfo_t){.state = (nvmlGpuFabricState_t)level_at(c.gpu, FABRIC_STATE, c.t)};
+    ENTER_DEVICE(nvmlDeviceGetNvLinkCapability, device);
+    NEED(to && link < NVML_NVLINK_MAX_LINKS && (unsigned)capability < NVML_NVLINK_CAP_COUNT);
+    SUPPORTED(c.gpu->profile->nvlinks);
+    NEED(link < c.gpu->profile->nvlinks);
+    *to = capability != NVML_NVLINK_CAP_SLI_BRIDGE;
     return NVML_SUCCESS;
 }
 
-/* v3 is v2 with a summary behind it; the header gives both one name. */
-nvmlReturn_t nvmlDeviceGetGpuFabricInfoV(nvmlDevice_t device, nvmlGpuFabricInfoV_t *to)
+/* Models with a fabric sit on switches, the others on each other. */
+nvmlReturn_t nvmlDeviceGetNvLinkRemoteDeviceType(nvmlDevice_t device, unsigned int link, nvmlIntNvLinkDeviceType_t *to)
 {
-    ENTER_DEVICE(nvmlDeviceGetGpuFabricInfoV, device);
+    ENTER_DEVICE(nvmlDeviceGetNvLinkRemoteDeviceType, device);
+    NEED(to && link < NVML_NVLINK_MAX_LINKS);
+    SUPPORTED(c.gpu->profile->nvlinks);
+    NEED(link < c.gpu->profile->nvlinks);
+    *to = c.gpu->profile->fabric ? NVML_NVLINK_DEVICE_TYPE_SWITCH : NVML_NVLINK_DEVICE_TYPE_GPU;
+    return NVML_SUCCESS;
+}
+
+nvmlReturn_t nvmlDeviceGetC2cModeInfoV(nvmlDevice_t device, nvmlC2cModeInfo_v1_t *to)
+{
+    ENTER_DEVICE(nvmlDeviceGetC2cModeInfoV, device);
     NEED(to);
-    bool v3 = to->version == nvmlGpuFabricInfo_v3 && branch.number >= 570;
-    if (to->version != nvmlGpuFabricInfo_v2 && !v3)
-        return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
-    SUPPORTED(c.gpu->profile->fabric);
-    nvmlGpuFabricInfo_v2_t *info = (nvmlGpuFabricInfo_v2_t *)to;
-    *info = (nvmlGpuFabricInfo_v2_t){
-        .version = to->version,
-        .state = (nvmlGpuFabricState_t)level_at(c.gpu, FABRIC_STATE, c.t),
-        .healthMask = (unsigned)level_at(c.gpu, FABRIC_HEALTH, c.t),
-    };
-    if (v3)
-        to->healthSummary = info->healthMask ? NVML_GPU_FABRIC_HEALTH_SUMMARY_UNHEALTHY : NVML_GPU_FABRIC_HEALTH_SUMMARY_HEALTHY;
+    to->isC2cEnabled = c.gpu->profile->c2c_links > 0;
     return NVML_SUCCESS;
 }

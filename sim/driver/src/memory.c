@@ -34,7 +34,9 @@ nvmlReturn_t nvmlDeviceGetBAR1MemoryInfo(nvmlDevice_t device, nvmlBAR1Memory_t *
     ENTER_DEVICE(nvmlDeviceGetBAR1MemoryInfo, device);
     NEED(to);
     to->bar1Total = c.gpu->profile->bar1;
-    to->bar1Used = UINT64_C(2) << 20;
+    to->bar1Used = (unsigned long long)level_at(c.gpu, BAR1_USED, c.t);
+    if (to->bar1Used > to->bar1Total)
+        to->bar1Used = to->bar1Total;
     to->bar1Free = to->bar1Total - to->bar1Used;
     return NVML_SUCCESS;
 }
@@ -90,42 +92,6 @@ static nvmlReturn_t list(enum function fn, unsigned mode, nvmlDevice_t device, u
 PROCESSES(Compute, NVML_PROCESS_MODE_COMPUTE)
 PROCESSES(Graphics, NVML_PROCESS_MODE_GRAPHICS)
 PROCESSES(MPSCompute, NVML_PROCESS_MODE_MPS)
-
-static unsigned share(const struct call *c, enum curve_id id, int64_t from, unsigned processes)
-{
-    return (unsigned)(gpu_average(c->gpu, id, from, c->t) / processes + 0.5);
-}
-
-/* One sample a process: its equal share of the GPU over the last second. */
-static unsigned write_shares(const struct call *c, nvmlProcessUtilizationSample_t *to, unsigned processes)
-{
-    unsigned n = 0;
-    int64_t from = c->t - SECOND;
-    unsigned sm = share(c, UTIL, from, processes), memory = share(c, MEMORY_UTIL, from, processes);
-    for (int i = 0; i < c->gpu->process_count && sm; i++) {
-        const struct process *p = &c->gpu->processes[i];
-        if (c->t >= p->from && c->t < p->to)
-            to[n++] = (nvmlProcessUtilizationSample_t){p->pid, wall_us(c->boot), sm, memory, 0, 0};
-    }
-    return n;
-}
-
-nvmlReturn_t nvmlDeviceGetProcessUtilization(nvmlDevice_t device, nvmlProcessUtilizationSample_t *to, unsigned int *count,
-                                             unsigned long long last_seen)
-{
-    ENTER_DEVICE(nvmlDeviceGetProcessUtilization, device);
-    NEED(count);
-    unsigned n = 0, room = *count;
-    for (int i = 0; i < c.gpu->process_count; i++)
-        n += c.t >= c.gpu->processes[i].from && c.t < c.gpu->processes[i].to;
-    *count = n;
-    if (!n || wall_us(c.boot) <= last_seen)
-        return NVML_ERROR_NOT_FOUND;
-    if (!to || room < n)
-        return NVML_ERROR_INSUFFICIENT_SIZE;
-    *count = write_shares(&c, to, n);
-    return *count ? NVML_SUCCESS : NVML_ERROR_NOT_FOUND;
-}
 
 static const struct process *find(const struct scenario *s, unsigned pid)
 {

@@ -116,8 +116,10 @@ static void carry(struct scenario *s, const struct scenario *old, int64_t boot)
     s->since = boot - s->start;
     s->previous = old;
     for (unsigned i = 0; i < s->gpu_count && i < old->gpu_count; i++)
-        for (int id = 0; id < CURVE_COUNT; id++)
+        for (int id = 0; id < CURVE_COUNT; id++) {
             s->gpus[i].carried[id] = gpu_counter(&old->gpus[i], (enum curve_id)id, boot - old->start);
+            s->gpus[i].total[id] = gpu_total(&old->gpus[i], (enum curve_id)id, boot - old->start);
+        }
     fault_carry(s, old);
 }
 

@@ -129,12 +129,40 @@ static bool parse_leak(struct line *l)
     return true;
 }
 
+static bool parse_root(struct line *l)
+{
+    if (accept(l, "on"))
+        l->scenario->root = true;
+    else if (!accept(l, "off"))
+        return bad(l, "root takes on or off");
+    return true;
+}
+
+/* confidential off|on|devtools [multi=none|ppcie|nvle] */
+static bool parse_confidential(struct line *l)
+{
+    static const char *const modes[] = {"none", "ppcie", "nvle"};
+    struct scenario *s = l->scenario;
+    const char *multi = option(l, "multi");
+    s->devtools = accept(l, "devtools");
+    s->confidential = s->devtools || accept(l, "on");
+    if (!s->confidential && !accept(l, "off"))
+        return bad(l, "confidential takes off, on or devtools");
+    for (unsigned i = 0; multi && i < 3; i++)
+        if (!strcmp(modes[i], multi)) {
+            s->multi_gpu = i;
+            return true;
+        }
+    return !multi || bad(l, "multi=%s: there are none, ppcie and nvle", multi);
+}
+
 static const struct {
     const char *word;
     bool (*parse)(struct line *l);
 } statements[] = {
     {"seed", parse_seed},     {"start", parse_start}, {"gpus", parse_gpus},   {"driver", parse_driver},
     {"gpu", parse_gpu},       {"fault", parse_fault}, {"leak", parse_leak},
+    {"root", parse_root},     {"confidential", parse_confidential},
 };
 
 static bool parse_statement(struct line *l)

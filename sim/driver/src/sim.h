@@ -81,9 +81,10 @@ enum curve_id {
     UTIL, MEMORY_UTIL, ENCODER, DECODER, JPEG, OFA,
     MEMORY, POWER, TEMPERATURE, MEMORY_TEMPERATURE, SM_CLOCK, MEMORY_CLOCK, VIDEO_CLOCK,
     PCIE_TX, PCIE_RX, NVLINK_TX, NVLINK_RX,
-    SM_ACTIVE, SM_OCCUPANCY, TENSOR, DRAM, FP64, FP32, FP16, INTEGER,
+    SM_ACTIVE, SM_OCCUPANCY, TENSOR, TENSOR_DFMA, TENSOR_HMMA, TENSOR_DMMA, TENSOR_IMMA, DRAM, FP64, FP32, FP16, INTEGER,
     THROTTLE_POWER, THROTTLE_THERMAL, THROTTLE_SYNC_BOOST, THROTTLE_BOARD_LIMIT,
     THROTTLE_LOW_UTILIZATION, THROTTLE_RELIABILITY, THROTTLE_HW_THERMAL, THROTTLE_POWER_BRAKE,
+    THROTTLE_APP_CLOCKS, THROTTLE_BASE_CLOCKS,
     CURVE_COUNT
 };
 
@@ -100,10 +101,18 @@ enum level_id {
     ECC_CORRECTED, ECC_UNCORRECTED, SRAM_CORRECTED, SRAM_UNCORRECTED,
     REMAPPED_CORRECTED, REMAPPED_UNCORRECTED, REMAP_PENDING, REMAP_FAILED,
     RETIRED_SINGLE, RETIRED_DOUBLE, RETIRED_PENDING,
-    PCIE_REPLAY, NVLINK_CRC, NVLINK_REPLAY, NVLINK_RECOVERY, NVLINK_DOWN,
-    RECOVERY_ACTION, ECC_MODE, PERSISTENCE, COMPUTE_MODE, POWER_LIMIT,
-    PCIE_GENERATION, PCIE_WIDTH, FABRIC_STATE, FABRIC_HEALTH,
-    ENERGY_OFFSET, ENERGY_STUCK,
+    SRAM_UNIT, SRAM_PARITY, SRAM_THRESHOLD, CHANNEL_REPAIR, TPC_REPAIR, UNREPAIRABLE,
+    PCIE_REPLAY, PCIE_ROLLOVER, PCIE_L0_RECOVERY, PCIE_CORRECTABLE, PCIE_NAKS_RECEIVED, PCIE_RECEIVER,
+    PCIE_BAD_TLP, PCIE_NAKS_SENT, PCIE_BAD_DLLP, PCIE_NON_FATAL, PCIE_FATAL, PCIE_UNSUPPORTED, PCIE_LCRC, PCIE_LANE,
+    NVLINK_CRC, NVLINK_CRC_DATA, NVLINK_ECC, NVLINK_REPLAY, NVLINK_RECOVERY, NVLINK_DOWN, NVLINK_FAULTY,
+    NVLINK_MALFORMED, NVLINK_OVERRUN, NVLINK_RX_ERRORS, NVLINK_RX_REMOTE, NVLINK_RX_GENERAL, NVLINK_INTEGRITY,
+    NVLINK_DISCARDS, NVLINK_RECOVERY_FAILED, NVLINK_EFFECTIVE_ERRORS, NVLINK_SYMBOL_ERRORS,
+    NVLINK_EFFECTIVE_BER, NVLINK_SYMBOL_BER, NVLINK_FEC,
+    C2C_ERRORS, C2C_REPLAYS, C2C_REPLAYS_B2B, C2C_DOWN, C2C_POWER,
+    RECOVERY_ACTION, ECC_MODE, PERSISTENCE, COMPUTE_MODE, POWER_LIMIT, POWER_REQUESTED, EDPP, POWER_SMOOTHING,
+    PCIE_GENERATION, PCIE_WIDTH, FABRIC_STATE, FABRIC_STATUS, FABRIC_HEALTH, FABRIC_SUMMARY, FABRIC_CLIQUE,
+    ENERGY_OFFSET, ENERGY_STUCK, BAR1_USED, ODOMETER, VGPU,
+    ENCODER_SESSIONS, ENCODER_FPS, ENCODER_LATENCY, ADDRESSING,
     LEVEL_COUNT
 };
 
@@ -111,10 +120,12 @@ enum level_id {
 
 struct profile {
     const char *word; /* in the scenario */
-    const char *name, *part, *vbios, *gsp;
+    const char *name, *part, *vbios;
+    const char *image, *oem, *ecc, *pwr; /* InfoROM versions, NULL: no such object */
     unsigned architecture, brand, device_id, subsystem_id;
     int major, minor;
-    unsigned cores, bus_width;
+    unsigned cores, sms, bus_width;
+    unsigned encoders, decoders, jpegs, ofas, fans; /* how many */
     uint64_t memory, reserved, bar1; /* bytes */
     double idle_watts, max_watts, min_limit, default_limit, max_limit;
     double idle_celsius, busy_celsius, memory_above; /* memory runs warmer by */
@@ -123,7 +134,13 @@ struct profile {
     unsigned pcie_generation, pcie_width;
     unsigned nvlinks, nvlink_version, nvlink_mbps;
     double pcie_rate, nvlink_rate; /* bytes/s at full load, either way */
+    unsigned c2c_links, c2c_mbps;
+    double module_watts; /* what the module has beside the GPU, at rest; 0: no module */
+    unsigned banks;      /* for the histogram of spare rows */
     bool gpm, remaps_rows, retires_pages, memory_sensor, averages_power, mig, fabric, low_pstate;
+    bool ecc_locations; /* before Turing: L1, L2, registers … instead of SRAM */
+    bool rack;          /* part of a NVLink rack: platform, cluster */
+    bool confidential, smooths_power, no_serial;
 };
 const struct profile *profile_find(const char *word);
 const char *profile_words(void);
@@ -154,6 +171,7 @@ struct gpu {
     struct curve curves[CURVE_COUNT];
     struct level levels[LEVEL_COUNT];
     double carried[CURVE_COUNT]; /* counters at the moment this version took over */
+    double total[CURVE_COUNT];   /* the same without any reload: since scenario time 0 */
     int64_t lost_from, lost_to;
     nvmlReturn_t lost_code;
     struct process *processes;
@@ -202,6 +220,9 @@ struct scenario {
     int fault_count;
     uint64_t faulty[FUNCTION_WORDS];
     uint64_t leak; /* bytes per call */
+    bool root;     /* what needs a privilege is answered */
+    unsigned confidential, multi_gpu; /* NVML_CC_SYSTEM_… */
+    bool devtools;
     const struct scenario *previous;
     struct scenario *older; /* list of versions waiting to be freed */
     int64_t retired;
@@ -238,7 +259,8 @@ bool node_sleep(int64_t ns);
 /* gpu.c: one GPU at, between and up to moments of scenario time */
 double gpu_value(const struct gpu *g, enum curve_id id, int64_t t);
 double gpu_average(const struct gpu *g, enum curve_id id, int64_t from, int64_t to);
-double gpu_counter(const struct gpu *g, enum curve_id id, int64_t t);
+double gpu_counter(const struct gpu *g, enum curve_id id, int64_t t); /* since the driver was loaded */
+double gpu_total(const struct gpu *g, enum curve_id id, int64_t t);   /* since the node booted */
 unsigned gpu_sample(const struct gpu *g, enum curve_id id, double scale, int64_t from, int64_t to);
 int64_t gpu_loaded(const struct gpu *g, int64_t t);
 uint64_t gpu_memory_used(const struct gpu *g, int64_t t);
@@ -288,9 +310,19 @@ extern atomic_uint init_count;
 #define SUPPORTED(condition)                 \
     if (!(condition))                        \
     return NVML_ERROR_NOT_SUPPORTED
+#define VERSION(struct_version, expected)    \
+    if ((struct_version) != (expected))      \
+    return NVML_ERROR_ARGUMENT_VERSION_MISMATCH
+#define PRIVILEGED(c)                        \
+    if (!(c).scenario->root)                 \
+    return NVML_ERROR_NO_PERMISSION
 
 /* health.c */
 uint64_t ecc_count(const struct call *c, enum level_id id, bool aggregate);
+
+/* link.c: whether this link is up; and what it counted, all of it on the faulty link. */
+bool link_up(const struct call *c, unsigned link);
+double link_errors(const struct call *c, enum level_id id, unsigned link);
 
 /* thermal.c: one row per reason for lower clocks, shared with the field values. */
 struct throttle {
