@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gpumeter/gpumeter/agent/holder"
+	"github.com/gpumeter/gpumeter/agent/host"
 	"github.com/gpumeter/gpumeter/agent/meter"
 	"github.com/gpumeter/gpumeter/agent/push"
 	"github.com/gpumeter/gpumeter/agent/spool"
@@ -48,6 +49,8 @@ type Config struct {
 	Spool     *spool.Spool
 	// Push sends the spool to a collector; nil keeps everything on the node.
 	Push *push.Pusher
+	// Host reads the node itself; nil leaves it out.
+	Host *host.Reader
 	// PauseFile pauses the agent for as long as it exists; empty for none.
 	PauseFile string
 	Log       *slog.Logger
@@ -77,6 +80,7 @@ type Snapshot struct {
 	Node    usage.Node
 	Totals  map[string][]metric.Reading // by UUID
 	Holders map[string][]usage.Holder   // by UUID
+	Host    []metric.Reading
 }
 
 // Stats is the agent's own health.
@@ -138,6 +142,12 @@ func (a *Agent) Run(ctx context.Context) error {
 	if a.cfg.Push != nil {
 		g.Go(func() error { return a.cfg.Push.Run(ctx, a.cfg.Spool) })
 	}
+	if a.cfg.Host != nil {
+		g.Go(func() error {
+			a.cfg.Host.Run(ctx)
+			return nil
+		})
+	}
 	g.Go(func() error {
 		defer close(a.windows)
 		return a.loop(ctx)
@@ -189,6 +199,9 @@ func (a *Agent) publish(f metric.Frame) {
 		Holders: make(map[string][]usage.Holder, len(f.Looks)),
 	}
 	s.Node.Driver = f.Driver.Version
+	if a.cfg.Host != nil {
+		s.Host = a.cfg.Host.Readings()
+	}
 	for i := range f.Looks {
 		l := &f.Looks[i]
 		s.Totals[l.GPU.UUID] = a.meter.Totals(l.GPU.UUID)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gpumeter/gpumeter/agent"
+	"github.com/gpumeter/gpumeter/agent/host"
 	"github.com/gpumeter/gpumeter/agent/spool"
 	"github.com/gpumeter/gpumeter/metric"
 	"github.com/gpumeter/gpumeter/usage"
@@ -211,4 +213,36 @@ func TestLockIsHeldByOneAgent(t *testing.T) {
 		t.Fatalf("after Close: %v", err)
 	}
 	l.Close()
+}
+
+func TestSnapshotHasWhatTheNodeSays(t *testing.T) {
+	sp, err := spool.Open(filepath.Join(t.TempDir(), "spool.db"), spool.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sp.Close()
+	a, err := agent.New(agent.Config{
+		Interval: 10 * time.Millisecond, Window: time.Minute, Spool: sp, Host: host.New(host.Config{}),
+		NewReader: func([]metric.GPU) agent.Reader { return &reader{began: time.Now()} },
+		Log:       slog.New(slog.DiscardHandler), Now: time.Now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	memory := func() bool {
+		return slices.ContainsFunc(a.Snapshot().Host, func(r metric.Reading) bool { return r.Desc.Name == "host.memory.total" && r.Value > 0 })
+	}
+	// The node's files are real, so this waits for real.
+	for deadline := time.Now().Add(5 * time.Second); !memory(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the node says nothing")
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 }
