@@ -19,12 +19,14 @@ var states = []string{
 const stateUnobserved = "unobserved"
 
 // signs say which state a GPU that answers is in when a metric of it is not 0.
-// The first of states from the end that has a sign stands.
+// Degraded goes before a failure that is only predicted.
 var signs = map[string]string{
-	"gpu.recovery.action":         semconv.HwStateDegraded.Value.AsString(),
-	"gpu.row_remap.failure":       semconv.HwStateDegraded.Value.AsString(),
-	"gpu.row_remap.pending":       semconv.HwStatePredictedFailure.Value.AsString(),
-	"gpu.page_retirement.pending": semconv.HwStatePredictedFailure.Value.AsString(),
+	"gpu.recovery.action":             semconv.HwStateDegraded.Value.AsString(),
+	"gpu.row_remap.failure":           semconv.HwStateDegraded.Value.AsString(),
+	"gpu.memory.unrepairable":         semconv.HwStateDegraded.Value.AsString(),
+	"gpu.row_remap.pending":           semconv.HwStatePredictedFailure.Value.AsString(),
+	"gpu.page_retirement.pending":     semconv.HwStatePredictedFailure.Value.AsString(),
+	"gpu.ecc.sram.threshold_exceeded": semconv.HwStatePredictedFailure.Value.AsString(),
 }
 
 // status gathers from a GPU's points which state it is in. The zero status has
