@@ -19,14 +19,20 @@ import (
 // openSim opens the simulated driver in this process.
 func openSim(t testing.TB, scenario string) *worker {
 	t.Helper()
+	return openBranch(t, "580", scenario)
+}
+
+// openBranch opens the simulated driver of a branch, to read some groups.
+func openBranch(t testing.TB, branch, scenario string, groups ...string) *worker {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "scenario")
 	if err := os.WriteFile(file, []byte(scenario), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("GPUMETER_SIM_SCENARIO", file)
 	w := &worker{
-		cfg:   WorkerConfig{Library: SimDir(t) + "/libnvidia-ml.so.1", Interval: time.Second},
-		clock: BootClock, plan: newPlan(Table), out: io.Discard,
+		cfg:   WorkerConfig{Library: filepath.Join(SimDir(t), branch, "libnvidia-ml.so.1"), Interval: time.Second},
+		clock: BootClock, plan: newPlan(Table, groups...), out: io.Discard,
 		handles: map[unsafe.Pointer]int{}, end: func(err error) { t.Errorf("worker ended: %v", err) },
 	}
 	if err := w.open(); err != nil {
@@ -38,15 +44,21 @@ func openSim(t testing.TB, scenario string) *worker {
 
 const eightBusy = "gpus 8 h100\ngpu * util square period=1s on=0.4s\ngpu * process pid=100 memory=1GiB\ngpu * process pid=101 memory=1GiB\n"
 
+// TestLookAllocatesNothing looks with the whole table.
 func TestLookAllocatesNothing(t *testing.T) {
-	s := openSim(t, eightBusy).slots[3]
-	s.tick(BootClock())
-	if s.look.condition != metric.Good || len(s.look.processes) != 2 {
+	s := openBranch(t, "580", eightBusy, AllGroups).slots[3]
+	for range 2 { // the second sets up what GPM needs
+		s.tick(BootClock())
+		time.Sleep(110 * time.Millisecond)
+	}
+	if s.look.condition != metric.Good || len(s.look.processes) != 2 || !s.look.active.Known && s.dev.gpm.request == nil {
 		t.Fatalf("look = %+v", s.look)
 	}
 	n := testing.AllocsPerRun(50, func() {
 		clear(s.dev.callDue) // every row, also the slow ones
 		clear(s.dev.fieldDue)
+		clear(s.dev.gpm.due)
+		s.dev.gpm.pair.at[s.dev.gpm.pair.newest] -= time.Second // as if it were time
 		s.tick(BootClock())
 	})
 	if n != 0 {

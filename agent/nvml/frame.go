@@ -147,7 +147,13 @@ func (r *Reader) hangs(s *childSlot, now time.Duration) bool {
 }
 
 func readings(values []float64) []metric.Reading {
-	out := make([]metric.Reading, 0, len(values))
+	n := 0
+	for _, v := range values {
+		if !math.IsNaN(v) {
+			n++
+		}
+	}
+	out := make([]metric.Reading, 0, n)
 	for row, v := range values {
 		if !math.IsNaN(v) {
 			out = append(out, metric.Reading{Desc: &Table[row].Desc, Value: v})

@@ -213,11 +213,9 @@ type library struct {
 func openLibrary(path string) (*library, error) {
 	var tried []string
 	for _, p := range candidates(path) {
-		if filepath.IsAbs(p) {
-			if _, err := os.Stat(p); err != nil {
-				tried = append(tried, p)
-				continue
-			}
+		if filepath.IsAbs(p) && !isFile(p) {
+			tried = append(tried, p)
+			continue
 		}
 		handle, err := open(p)
 		if err != nil {
@@ -227,6 +225,22 @@ func openLibrary(path string) (*library, error) {
 		return resolve(handle, p)
 	}
 	return nil, fmt.Errorf("open the NVIDIA driver library: not at %s", strings.Join(tried, ", "))
+}
+
+// Find returns the path of the driver library in the usual places, empty if it
+// is in none of them. The loader may still know of another. It opens nothing.
+func Find() string {
+	for _, dir := range searchPaths {
+		if path := dir + "/" + soname; isFile(path) {
+			return path
+		}
+	}
+	return ""
+}
+
+func isFile(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func candidates(path string) []string {
@@ -290,7 +304,12 @@ type driverError struct {
 }
 
 func (e *driverError) Error() string {
-	return fmt.Sprintf("%s: NVML %s (%d)", e.verb, strings.ToLower(strings.TrimPrefix(e.code.Error(), "ERROR_")), int(e.code))
+	return fmt.Sprintf("%s: NVML %s (%d)", e.verb, codeWords(e.code), int(e.code))
+}
+
+// codeWords is an error code in words.
+func codeWords(code nvml.Return) string {
+	return strings.ToLower(strings.TrimPrefix(code.Error(), "ERROR_"))
 }
 
 func cString(b []byte) string {

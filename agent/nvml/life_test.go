@@ -174,8 +174,10 @@ func TestGPUThatWentStaysInFrames(t *testing.T) {
 	}
 	n.write("gpus 1 h100\n")
 	n.Resume()
-	f = n.until("without the second GPU", func(f metric.Frame) bool { return len(f.Looks) == 2 && f.Looks[1].Reason == metric.ReasonGone })
-	if f.Looks[0].Condition != metric.Good || f.Looks[1].GPU.UUID != gone {
+	f = n.until("without the second GPU", func(f metric.Frame) bool {
+		return len(f.Looks) == 2 && f.Looks[0].Condition == metric.Good && f.Looks[1].Reason == metric.ReasonGone
+	})
+	if f.Looks[1].GPU.UUID != gone {
 		t.Errorf("looks = %s", conditions(f))
 	}
 }

@@ -2,20 +2,29 @@ package nvml
 
 import (
 	"testing"
+	"time"
 
 	"github.com/gpumeter/gpumeter/metric"
 )
 
 // BenchmarkLook is one look at one GPU through the simulated driver, as it goes
-// on the wire.
+// on the wire: what is read by default, and everything.
 func BenchmarkLook(b *testing.B) {
-	s := openSim(b, eightBusy).slots[0]
-	s.tick(BootClock())
-	b.ReportAllocs()
-	for b.Loop() {
-		s.tick(BootClock())
+	for name, groups := range map[string][]string{"default": nil, "all": {AllGroups}} {
+		b.Run(name, func(b *testing.B) {
+			s := openBranch(b, "580", eightBusy, groups...).slots[0]
+			for range 2 { // the second sets up what GPM needs
+				s.tick(BootClock())
+				time.Sleep(110 * time.Millisecond)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				s.dev.gpm.pair.at[s.dev.gpm.pair.newest] -= time.Second // GPM too, at every look
+				s.tick(BootClock())
+			}
+			b.SetBytes(int64(len(s.out)))
+		})
 	}
-	b.SetBytes(int64(len(s.out)))
 }
 
 // BenchmarkReceive is what the parent does with one look.

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/gpumeter/gpumeter/agent/nvml"
 	"github.com/gpumeter/gpumeter/metric"
 )
@@ -34,96 +32,6 @@ gpu 1 serial 1650000000001
 	}
 	if f.Driver.Version == "" || f.Driver.NVML == "" || f.Driver.Load != 1 {
 		t.Errorf("driver = %+v", f.Driver)
-	}
-}
-
-// busyNode is a GPU with a value of its own for every row.
-const busyNode = `start now
-gpus 1 h100
-gpu 0 util 50
-gpu 0 memory-util 21
-gpu 0 encoder 12
-gpu 0 decoder 13
-gpu 0 memory 10GiB
-gpu 0 power 300W
-gpu 0 power-limit 650
-gpu 0 temperature 61
-gpu 0 memory-temperature 71
-gpu 0 sm-clock 1500MHz
-gpu 0 memory-clock 2000MHz
-gpu 0 throttle-power 10
-gpu 0 throttle-thermal 20
-gpu 0 throttle-sync-boost 30
-gpu 0 throttle-board-limit 40
-gpu 0 throttle-low-utilization 50
-gpu 0 throttle-reliability 60
-gpu 0 throttle-hw-thermal 70
-gpu 0 throttle-power-brake 80
-gpu 0 ecc-corrected 7
-gpu 0 ecc-uncorrected 3
-gpu 0 remapped-corrected 5
-gpu 0 remapped-uncorrected 6
-gpu 0 remap-pending on
-gpu 0 remap-failed on
-gpu 0 pcie-generation 4
-gpu 0 pcie-width 8
-gpu 0 pcie-replay 9
-gpu 0 pcie-tx 1MiB/s
-gpu 0 pcie-rx 2MiB/s
-gpu 0 recovery-action drain-reset
-`
-
-// busyValues is what it must read. Rows that grow with time have their rate in
-// growth; those that are left out are absent.
-var (
-	busyValues = map[string]float64{
-		"gpu.utilization": 0.50, "gpu.memory.utilization": 0.21, "gpu.encoder.utilization": 0.12, "gpu.decoder.utilization": 0.13,
-		"gpu.memory.total": 85520809984, "gpu.memory.used": 10 << 30, "gpu.memory.free": 85520809984 - 577765376 - 10<<30, "gpu.memory.reserved": 577765376,
-		"gpu.power.usage": 300, "gpu.power.average": 300, "gpu.power.instant": 300,
-		"gpu.power.limit.enforced": 650, "gpu.power.limit.default": 700, "gpu.power.limit.min": 200, "gpu.power.limit.max": 700,
-		"gpu.temperature": 61, "gpu.memory.temperature": 71,
-		"gpu.clock{domain=sm}": 1500e6, "gpu.clock{domain=memory}": 2000e6, "gpu.clock{domain=graphics}": 1500e6,
-		"gpu.clock.max{domain=sm}": 1980e6, "gpu.clock.max{domain=memory}": 2619e6,
-		"gpu.ecc.errors{type=volatile_corrected}": 7, "gpu.ecc.errors{type=volatile_uncorrected}": 3,
-		"gpu.ecc.errors{type=aggregate_corrected}": 7, "gpu.ecc.errors{type=aggregate_uncorrected}": 3,
-		"gpu.row_remap.correctable": 5, "gpu.row_remap.uncorrectable": 6, "gpu.row_remap.pending": 1, "gpu.row_remap.failure": 1,
-		"gpu.pcie.generation": 4, "gpu.pcie.width": 8, "gpu.pcie.replay": 9,
-		"gpu.performance.state": 0, "gpu.recovery.action": 4,
-	}
-	growth = map[string]float64{
-		"gpu.energy.driver":          300,
-		"gpu.throttle{reason=power}": 0.1, "gpu.throttle{reason=thermal}": 0.2, "gpu.throttle{reason=sync_boost}": 0.3,
-		"gpu.throttle{reason=board_limit}": 0.4, "gpu.throttle{reason=low_utilization}": 0.5, "gpu.throttle{reason=reliability}": 0.6,
-		"gpu.throttle{reason=sw_thermal}": 0.2, "gpu.throttle{reason=hw_thermal}": 0.7, "gpu.throttle{reason=hw_power_brake}": 0.8,
-		"gpu.pcie.io{direction=transmit}": 1 << 20, "gpu.pcie.io{direction=receive}": 2 << 20,
-	}
-)
-
-func TestReaderReadsEveryRow(t *testing.T) {
-	t.Parallel()
-	n := start(t, busyNode)
-	first := n.until("with a known utilisation", func(f metric.Frame) bool { return good(1)(f) && f.Looks[0].Util.Known })
-	time.Sleep(time.Second)
-	last := n.until("with a good look", good(1))
-	want, got := map[string]float64{}, values(last.Looks[0])
-	for k, v := range busyValues {
-		want[k] = v
-	}
-	before, span := values(first.Looks[0]), (last.Looks[0].At - first.Looks[0].At).Seconds()
-	for k, rate := range growth {
-		// Looks end up to a sample after what they speak for.
-		if grown := got[k] - before[k]; math.Abs(grown-rate*span) > 0.5*rate*span {
-			t.Errorf("%s grew by %v in %.2fs, want %v a second", k, grown, span, rate)
-		}
-		delete(got, k)
-	}
-	for k := range got {
-		if _, ok := want[k]; !ok {
-			delete(got, k)
-		}
-	}
-	if d := cmp.Diff(want, got, cmp.Comparer(near)); d != "" {
-		t.Errorf("readings (-want +got):\n%s", d)
 	}
 }
 
@@ -199,11 +107,53 @@ func TestReaderListsProcesses(t *testing.T) {
 	n.until("with unknown processes", func(f metric.Frame) bool { return good(1)(f) && !f.Looks[0].ProcessesKnown })
 }
 
+func TestReaderReadsTheGroupsThatItIsAskedFor(t *testing.T) {
+	t.Parallel()
+	n := start(t, "gpus 1 h100\n", func(c *nvml.Config) { c.Groups = []string{"ecc", "pcie"} })
+	got := values(n.until("with a good look", good(1)).Looks[0])
+	for key, want := range map[string]bool{
+		"gpu.power.usage": true, "gpu.ecc.place.errors{place=dram,type=volatile_corrected}": true, "gpu.pcie.errors{type=lane}": true,
+		"gpu.nvlink.link.up{link=0}": false, "gpu.bar1.free": false,
+	} {
+		if _, ok := got[key]; ok != want {
+			t.Errorf("%s is there: %v, want %v", key, ok, want)
+		}
+	}
+}
+
+func TestUnknownGroupsAreRefusedByName(t *testing.T) {
+	err := nvml.NewReader(nvml.Config{Groups: []string{"ecc", "nvlinks"}}).Run(t.Context())
+	if err == nil || !strings.Contains(err.Error(), `"nvlinks"`) || !strings.Contains(err.Error(), "nvlink, ") || !strings.Contains(err.Error(), nvml.AllGroups) {
+		t.Errorf("Run = %v, want an error that names the word and the known ones", err)
+	}
+	if err := nvml.CheckGroups(append(nvml.Groups(), nvml.AllGroups)); err != nil {
+		t.Errorf("CheckGroups of all = %v", err)
+	}
+}
+
+// TestDefaultTableIsSmall holds the budget of series: everything that a GPU
+// says by default, and what the exporters add, must stay below 150.
+func TestDefaultTableIsSmall(t *testing.T) {
+	t.Parallel()
+	rows := 0
+	for i := range nvml.Table {
+		if nvml.Table[i].Group == "" {
+			rows++
+		}
+	}
+	n := start(t, "root on\ngpus 1 h100\ngpu 0 util 50\ngpu 0 fabric-health 0x1159\n", func(c *nvml.Config) { c.Interval = 2 * interval })
+	f := n.until("with known activity", func(f metric.Frame) bool { return good(1)(f) && f.Looks[0].SMActive.Known })
+	if got := len(f.Looks[0].Readings); got > 120 || rows > 135 {
+		t.Errorf("a H100 says %d things by default, of %d rows; want at most 120 of 135", got, rows)
+	}
+}
+
 // TestTableIsWellFormed keeps what everything derived from the table relies on.
 func TestTableIsWellFormed(t *testing.T) {
-	if len(nvml.Table) < 30 {
-		t.Errorf("%d rows, want 30 or more", len(nvml.Table))
+	if len(nvml.Table) < 1000 {
+		t.Errorf("%d rows, want 1000 or more", len(nvml.Table))
 	}
+	dcgm := map[string]string{}
 	seen := map[string]bool{}
 	for i := range nvml.Table {
 		r := &nvml.Table[i]
@@ -218,6 +168,18 @@ func TestTableIsWellFormed(t *testing.T) {
 			if l.Name == "" || l.Value == "" {
 				t.Errorf("%s: label %q has value %q", r.Name, l.Name, l.Value)
 			}
+		}
+		if (r.DCGM == "") != (r.DCGMOld == "") {
+			t.Errorf("%s has DCGM names %q and %q, want both or none", r.Key(), r.DCGM, r.DCGMOld)
+		}
+		for _, name := range []string{r.DCGM, "old " + r.DCGMOld} {
+			if dcgm[name] != "" && r.DCGM != "" {
+				t.Errorf("%s and %s are both %s", r.Key(), dcgm[name], name)
+			}
+			dcgm[name] = r.Key()
+		}
+		if sources := r.Source.String(); sources == "" {
+			t.Errorf("%s comes from nowhere", r.Key())
 		}
 		if r.Source.Every > time.Minute {
 			t.Errorf("%s is read every %s, less than once a minute", r.Name, r.Source.Every)

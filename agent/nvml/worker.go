@@ -70,6 +70,7 @@ func RunWorker(ctx context.Context, in io.Reader, out io.Writer, cfg WorkerConfi
 	runtime.GOMAXPROCS(1)
 	debug.SetGCPercent(workerGC)
 	debug.SetMemoryLimit(workerMemory)
+	debug.FreeOSMemory() // of what made the table
 	from := bufio.NewReaderSize(in, 512)
 	if err := cfg.complete(from); err != nil {
 		return err
