@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim.h"
+#include "mig.h"
 
 const char *const function_names[FUNCTION_COUNT] = {
 #define FN(name, since) [FN_##name] = #name,
@@ -11,12 +11,17 @@ const char *const function_names[FUNCTION_COUNT] = {
 };
 
 struct nvmlDevice_st handles[MAX_GPUS];
+struct nvmlDevice_st mig_handles[MAX_GPUS][MAX_GI][MAX_CI];
 atomic_uint init_count;
 
 __attribute__((constructor)) static void number_handles(void)
 {
-    for (unsigned i = 0; i < MAX_GPUS; i++)
-        handles[i].index = i;
+    for (unsigned i = 0; i < MAX_GPUS; i++) {
+        handles[i] = (struct nvmlDevice_st){i, NO_INSTANCE, NO_INSTANCE};
+        for (unsigned gi = 0; gi < MAX_GI; gi++)
+            for (unsigned ci = 0; ci < MAX_CI; ci++)
+                mig_handles[i][gi][ci] = (struct nvmlDevice_st){i, gi, ci};
+    }
 }
 
 static _Atomic(void *) leaked; /* keeps the compiler from dropping the leak */
@@ -51,24 +56,44 @@ static nvmlReturn_t enter(struct call *c, enum function fn, unsigned slot)
 nvmlReturn_t call_enter(struct call *c, enum function fn)
 {
     c->gpu = NULL;
+    c->instance = NULL;
+    c->compute = NULL;
     return enter(c, fn, NO_GPU);
+}
+
+/* Whether p is one of the handles in an array. */
+static bool inside(const void *p, const void *array, size_t size)
+{
+    uintptr_t offset = (uintptr_t)p - (uintptr_t)array;
+    return offset < size && offset % sizeof(struct nvmlDevice_st) == 0;
+}
+
+nvmlReturn_t call_any(struct call *c, enum function fn, nvmlDevice_t device)
+{
+    bool part = inside(device, mig_handles, sizeof mig_handles);
+    if (!part && !inside(device, handles, sizeof handles))
+        return atomic_load(&init_count) ? NVML_ERROR_INVALID_ARGUMENT : NVML_ERROR_UNINITIALIZED;
+    nvmlReturn_t rc = enter(c, fn, device->index);
+    if (rc != NVML_SUCCESS)
+        return rc;
+    if (device->index >= c->scenario->gpu_count)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    c->gpu = &c->scenario->gpus[device->index];
+    c->instance = NULL;
+    c->compute = NULL;
+    if (c->t >= c->gpu->lost_from && c->t < c->gpu->lost_to)
+        return c->gpu->lost_code;
+    if (!part)
+        return NVML_SUCCESS;
+    c->instance = mig_instance(c->gpu, device->gi, c->t);
+    c->compute = c->instance ? mig_compute(c->instance, device->ci) : NULL;
+    return c->compute ? NVML_SUCCESS : NVML_ERROR_INVALID_ARGUMENT;
 }
 
 nvmlReturn_t call_device(struct call *c, enum function fn, nvmlDevice_t device)
 {
-    uintptr_t offset = (uintptr_t)device - (uintptr_t)handles;
-    unsigned index = (unsigned)(offset / sizeof *handles);
-    if (offset >= sizeof handles || offset % sizeof *handles)
-        return atomic_load(&init_count) ? NVML_ERROR_INVALID_ARGUMENT : NVML_ERROR_UNINITIALIZED;
-    nvmlReturn_t rc = enter(c, fn, index);
-    if (rc != NVML_SUCCESS)
-        return rc;
-    if (index >= c->scenario->gpu_count)
-        return NVML_ERROR_INVALID_ARGUMENT;
-    c->gpu = &c->scenario->gpus[index];
-    if (c->t >= c->gpu->lost_from && c->t < c->gpu->lost_to)
-        return c->gpu->lost_code;
-    return NVML_SUCCESS;
+    nvmlReturn_t rc = call_any(c, fn, device);
+    return rc == NVML_SUCCESS && c->instance ? NVML_ERROR_NOT_SUPPORTED : rc;
 }
 
 nvmlReturn_t call_text(char *to, unsigned length, const char *text)

@@ -62,6 +62,15 @@ static double ramp_value(const struct curve *c, int64_t t)
     return c->low + (c->high - c->low) * (double)(t - c->phase) / (double)c->period;
 }
 
+static double sum_value(const struct curve *c, int64_t t)
+{
+    double sum = 0;
+    for (const struct part *p = c->parts; p < c->parts + c->count; p++)
+        if (t >= p->from && t < p->to)
+            sum += p->weight * curve_value(p->source, t);
+    return sum;
+}
+
 double curve_value(const struct curve *c, int64_t t)
 {
     switch (c->kind) {
@@ -79,6 +88,8 @@ double curve_value(const struct curve *c, int64_t t)
         return c->scale * steps_value(c, t);
     case FOLLOW:
         return c->scale * (c->low + c->high * curve_value(c->source, t));
+    case SUM:
+        return c->scale * sum_value(c, t);
     }
     return 0;
 }
@@ -133,6 +144,19 @@ static double steps_sum_to(const struct curve *c, int64_t t)
     return (double)periods * (steps_part(c, c->period) - from) + steps_part(c, floor_mod(t, c->period)) - from;
 }
 
+static int64_t clamp(int64_t t, int64_t from, int64_t to)
+{
+    return t < from ? from : t > to ? to : t;
+}
+
+static double sum_sum(const struct curve *c, int64_t t)
+{
+    double sum = 0;
+    for (const struct part *p = c->parts; p < c->parts + c->count; p++)
+        sum += p->weight * (curve_integral(p->source, clamp(t, p->from, p->to)) - curve_integral(p->source, clamp(0, p->from, p->to)));
+    return sum;
+}
+
 double curve_integral(const struct curve *c, int64_t t)
 {
     switch (c->kind) {
@@ -150,6 +174,8 @@ double curve_integral(const struct curve *c, int64_t t)
         return c->scale * steps_sum_to(c, t);
     case FOLLOW:
         return c->scale * (c->low * seconds(t) + c->high * curve_integral(c->source, t));
+    case SUM:
+        return c->scale * sum_sum(c, t);
     }
     return 0;
 }

@@ -47,6 +47,8 @@ static unsigned long long supported(const struct gpu *g)
 {
     unsigned long long types = nvmlEventTypeXidCriticalError | nvmlEventTypePState | nvmlEventTypeClock;
     types |= nvmlEventTypeSingleBitEccError | nvmlEventTypeDoubleBitEccError;
+    if (g->profile->mig)
+        types |= nvmlEventMigConfigChange;
     if (branch.number >= 570 && g->profile->remaps_rows)
         types |= nvmlEventTypeGpuUnavailableError | nvmlEventTypeGpuRecoveryAction;
     return types;
@@ -127,7 +129,7 @@ static bool take(nvmlEventSet_t set, int64_t boot, nvmlEventData_t *data, int64_
     if (due) {
         const struct xid *x = &s->xids[when.line];
         set->gpus[gpu].delivered = when;
-        *data = (nvmlEventData_t){&handles[gpu], x->type, x->code, 0xFFFFFFFF, 0xFFFFFFFF};
+        *data = (nvmlEventData_t){&handles[gpu], x->type, x->code, s->root ? x->gi : NO_INSTANCE, NO_INSTANCE};
     }
     pthread_mutex_unlock(&set->lock);
     return due;

@@ -1,11 +1,12 @@
 #ifndef GPM_H
 #define GPM_H
 
-#include "sim.h"
+#include "mig.h"
 
 struct nvmlGpmSample_st {
     bool taken;
-    unsigned gpu, instance;
+    unsigned gpu, instance; /* instance: 0, or 1 + its id */
+    unsigned sms;
     const struct profile *profile;
     int64_t boot;
     double seconds;               /* since the node booted */

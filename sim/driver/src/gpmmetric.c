@@ -90,9 +90,9 @@ static bool engine_metric(const struct profile *p, unsigned id, struct metric *f
 
 /* Cycles of all SMs at their highest clock, whatever the clock is now: so the share
  * of active cycles is exactly the curve's. */
-static double cycles(const struct profile *p, double seconds)
+static double cycles(const struct nvmlGpmSample_st *s, double seconds)
 {
-    return seconds * p->max_sm * 1e6 * p->sms;
+    return seconds * s->profile->max_sm * 1e6 * s->sms;
 }
 
 nvmlReturn_t gpm_measure(const struct nvmlGpmSample_st *a, const struct nvmlGpmSample_st *b, unsigned id, double *value)
@@ -109,10 +109,10 @@ nvmlReturn_t gpm_measure(const struct nvmlGpmSample_st *a, const struct nvmlGpmS
         *value = b->totals[m.curve] * m.scale;
         return NVML_SUCCESS;
     case CYCLES:
-        *value = cycles(b->profile, b->totals[m.curve] / 100);
+        *value = cycles(b, b->totals[m.curve] / 100);
         return NVML_SUCCESS;
     case ELAPSED:
-        *value = cycles(b->profile, b->seconds);
+        *value = cycles(b, b->seconds);
         return NVML_SUCCESS;
     case NO_METRIC:
         break;

@@ -1,7 +1,7 @@
 /* One GPU at, between and up to moments of scenario time. */
 #include <math.h>
 
-#include "sim.h"
+#include "mig.h"
 
 /* How long a replaced version is still asked about the time before it went. */
 #define LOOK_BACK (30 * SECOND)
@@ -23,7 +23,11 @@ static const struct gpu *before(const struct gpu *g, int64_t from)
     const struct scenario *s = g->scenario;
     if (from >= s->since || !s->previous || boot_clock() - s->since_boot > LOOK_BACK || g->index >= s->previous->gpu_count)
         return NULL;
-    return &s->previous->gpus[g->index];
+    const struct gpu *old = &s->previous->gpus[g->index];
+    if (!g->instance)
+        return old;
+    const struct instance *i = mig_instance(old, g->instance - 1, from + s->start - s->previous->start);
+    return i ? &i->gpu : NULL;
 }
 
 static double sum(const struct gpu *g, enum curve_id id, int64_t from, int64_t to)
@@ -88,16 +92,26 @@ double gpu_total(const struct gpu *g, enum curve_id id, int64_t t)
     return g->total[id] + (t > since ? integral(g, id, since, t) : 0);
 }
 
-/* Without a memory curve, what the processes hold. */
+static uint64_t held(const struct gpu *g, int64_t t)
+{
+    uint64_t used = 0;
+    for (int i = 0; i < g->process_count; i++)
+        if (t >= g->processes[i].from && t < g->processes[i].to)
+            used += g->processes[i].memory;
+    return used;
+}
+
+/* Without a memory curve, what the processes hold, or the instances. */
 uint64_t gpu_memory_used(const struct gpu *g, int64_t t)
 {
-    uint64_t room = g->profile->memory - g->profile->reserved, used = 0;
+    uint64_t room = g->memory - g->reserved, used = 0;
     if (g->curves[MEMORY].given)
         used = (uint64_t)gpu_value(g, MEMORY, t);
+    else if (!mig_on(g, t))
+        used = held(g, t);
     else
-        for (int i = 0; i < g->process_count; i++)
-            if (t >= g->processes[i].from && t < g->processes[i].to)
-                used += g->processes[i].memory;
+        for (const struct instance *i = g->instances; i < g->instances + g->instance_count; i++)
+            used += mig_alive(g, i, t) ? gpu_memory_used(&i->gpu, t) : 0;
     return used < room ? used : room;
 }
 

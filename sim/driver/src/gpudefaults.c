@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "level.h"
+#include "mig.h"
 #include "statements.h"
 
 static const struct {
@@ -88,10 +89,10 @@ static void follow_all(struct gpu *g)
     follow(g, SM_CLOCK, p->idle_sm, p->max_sm);
     follow(g, MEMORY_CLOCK, p->idle_memory, p->max_memory);
     follow(g, VIDEO_CLOCK, p->idle_video, p->max_video);
-    follow(g, PCIE_TX, 0, p->pcie_rate);
-    follow(g, PCIE_RX, 0, p->pcie_rate);
-    follow(g, NVLINK_TX, 0, p->nvlink_rate);
-    follow(g, NVLINK_RX, 0, p->nvlink_rate);
+    follow(g, PCIE_TX, 0, p->pcie_rate * g->part);
+    follow(g, PCIE_RX, 0, p->pcie_rate * g->part);
+    follow(g, NVLINK_TX, 0, p->nvlink_rate * g->part);
+    follow(g, NVLINK_RX, 0, p->nvlink_rate * g->part);
     follow(g, SM_ACTIVE, 0, 80);
     follow(g, SM_OCCUPANCY, 0, 40);
     follow(g, TENSOR, 0, 35);
@@ -109,11 +110,11 @@ static void own(struct gpu *g, enum curve_id id)
     if (c->scale == 0)
         c->scale = 1; /* never written: a constant zero */
     if (c->relative)
-        c->scale = (double)g->profile->memory / 100;
+        c->scale = (double)g->memory / 100;
     if (c->kind != WALK)
         return;
     struct step *knots = scenario_alloc((struct scenario *)g->scenario, (WALK_KNOTS + 1) * sizeof *knots);
-    uint64_t seed = mix(mix(g->scenario->seed, g->index + 1), (uint64_t)id + 1);
+    uint64_t seed = mix(mix(g->scenario->seed, g->index + 1), (uint64_t)id + 1 + ((uint64_t)g->instance << 16));
     c->steps = walk_knots(knots, seed, c->low, c->high, c->period);
 }
 
@@ -136,11 +137,20 @@ static void identity(struct gpu *g)
     snprintf(p->busIdLegacy, sizeof p->busIdLegacy, NVML_DEVICE_PCI_BUS_ID_LEGACY_FMT, NVML_DEVICE_PCI_BUS_ID_FMT_ARGS(p));
 }
 
-void gpu_finish(struct gpu *g)
+void curves_finish(struct gpu *g)
 {
-    identity(g);
     follow_all(g);
-    level_defaults(g);
     for (int i = 0; i < CURVE_COUNT; i++)
         own(g, (enum curve_id)i);
+}
+
+void gpu_finish(struct gpu *g)
+{
+    g->part = 1;
+    g->memory = g->profile->memory;
+    g->reserved = g->profile->reserved;
+    identity(g);
+    level_defaults(g);
+    mig_finish(g);
+    curves_finish(g);
 }

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "level.h"
-#include "statements.h"
+#include "migline.h"
 
 /* For every GPU g of the set that the scenario has. */
 #define EACH_GPU(g, l, set)                                                                  \
@@ -124,9 +124,9 @@ static bool process_mode(struct line *l, unsigned *mode)
     return bad(l, "type=%s: there are compute, graphics and mps", word);
 }
 
-static bool gpu_process(struct line *l, const struct gpuset *set)
+bool parse_process(struct line *l, struct process *to)
 {
-    struct process p = {.from = INT64_MIN, .to = FOREVER};
+    struct process p = {.gi = NO_INSTANCE, .ci = NO_INSTANCE, .from = INT64_MIN, .to = FOREVER};
     double memory = 0;
     if (!process_id(l, &p.pid) || !process_mode(l, &p.mode) || !option_number(l, "memory", BYTES, &memory) ||
         !option_time(l, "from", &p.from) || !option_time(l, "to", &p.to))
@@ -136,21 +136,53 @@ static bool gpu_process(struct line *l, const struct gpuset *set)
     if (name && strlen(name) >= sizeof p.name)
         return bad(l, "name= is too long");
     strcpy(p.name, name ? name : "");
+    *to = p;
+    return true;
+}
+
+void add_process(struct line *l, struct gpu *g, const struct process *p)
+{
+    struct process *all = scenario_alloc(l->scenario, (size_t)(g->process_count + 1) * sizeof *all);
+    if (g->process_count)
+        memcpy(all, g->processes, (size_t)g->process_count * sizeof *all);
+    all[g->process_count++] = *p;
+    g->processes = all;
+}
+
+static bool gpu_process(struct line *l, const struct gpuset *set)
+{
+    struct process p;
+    if (!parse_process(l, &p))
+        return false;
+    EACH_GPU(g, l, set)
+        add_process(l, g, &p);
+    return true;
+}
+
+/* Parsing takes words and cuts them up, so each GPU gets the line as it was. */
+static bool gpu_instance(struct line *l, const struct gpuset *set)
+{
+    const struct line before = *l;
     EACH_GPU(g, l, set) {
-        struct process *all = scenario_alloc(l->scenario, (size_t)(g->process_count + 1) * sizeof *all);
-        if (g->process_count)
-            memcpy(all, g->processes, (size_t)g->process_count * sizeof *all);
-        all[g->process_count++] = p;
-        g->processes = all;
+        int errors = l->errors;
+        *l = before;
+        l->errors = errors;
+        for (int i = 0; i < l->count; i++) {
+            l->words[i] = scenario_alloc(l->scenario, strlen(before.words[i]) + 1);
+            strcpy(l->words[i], before.words[i]);
+        }
+        if (!parse_instance(l, g))
+            return false;
     }
     return true;
 }
 
-/* gpu SET at TIME xid CODE [every=TIME count=N] */
+/* gpu SET at TIME xid CODE [every=TIME count=N instance=ID] */
 static bool gpu_at(struct line *l, const struct gpuset *set)
 {
     struct scenario *s = l->scenario;
-    struct xid x = {.gpus = *set, .type = nvmlEventTypeXidCriticalError, .count = 1};
+    struct xid x = {.gpus = *set, .type = nvmlEventTypeXidCriticalError, .gi = NO_INSTANCE, .count = 1};
+    uint64_t instance = NO_INSTANCE;
     if (!word_time(l, next(l), &x.at))
         return false;
     if (accept(l, "event")) {
@@ -161,8 +193,10 @@ static bool gpu_at(struct line *l, const struct gpuset *set)
     } else if (!word_uint(l, next(l), &x.code)) {
         return false;
     }
-    if (!option_duration(l, "every", &x.every) || !option_uint(l, "count", &x.count))
+    if (!option_duration(l, "every", &x.every) || !option_uint(l, "count", &x.count) ||
+        !option_uint(l, "instance", &instance))
         return false;
+    x.gi = (unsigned)instance;
     if (x.count > 1 && !x.every)
         return bad(l, "count= needs every=");
     struct xid *all = scenario_alloc(s, (size_t)(s->xid_count + 1) * sizeof *all);
@@ -178,6 +212,7 @@ static const struct {
     bool (*parse)(struct line *l, const struct gpuset *set);
 } properties[] = {
     {"model", gpu_model}, {"uuid", gpu_uuid}, {"serial", gpu_serial}, {"lost", gpu_lost}, {"reset", gpu_reset}, {"process", gpu_process}, {"at", gpu_at},
+    {"instance", gpu_instance},
 };
 
 static bool gpu_curve(struct line *l, const struct gpuset *set, enum curve_id id, enum unit unit)

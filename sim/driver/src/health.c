@@ -1,5 +1,5 @@
 /* ECC errors, remapped rows and retired pages. */
-#include "sim.h"
+#include "mig.h"
 
 nvmlReturn_t nvmlDeviceGetEccMode(nvmlDevice_t device, nvmlEnableState_t *now, nvmlEnableState_t *pending)
 {
@@ -61,7 +61,7 @@ nvmlReturn_t nvmlDeviceGetRemappedRows(nvmlDevice_t device, unsigned int *correc
 {
     ENTER_DEVICE(nvmlDeviceGetRemappedRows, device);
     NEED(corrected && uncorrected && pending && failed);
-    SUPPORTED(c.gpu->profile->remaps_rows);
+    SUPPORTED(c.gpu->profile->remaps_rows && !mig_on(c.gpu, c.t));
     *corrected = (unsigned)level_at(c.gpu, REMAPPED_CORRECTED, c.t);
     *uncorrected = (unsigned)level_at(c.gpu, REMAPPED_UNCORRECTED, c.t);
     *pending = (unsigned)level_at(c.gpu, REMAP_PENDING, c.t);

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "sim.h"
+#include "mig.h"
 
 static nvmlReturn_t count(enum function fn, unsigned *n)
 {
@@ -67,6 +67,22 @@ static bool has_bus_id(const struct gpu *g, const char *text)
            bus == g->pci.bus && device == g->pci.device && !function;
 }
 
+/* A MIG device by its UUID. */
+static nvmlReturn_t find_part(const struct scenario *s, const char *text, nvmlDevice_t *device)
+{
+    int64_t t = boot_clock() - s->start;
+    for (unsigned n = 0; n < s->gpu_count; n++) {
+        const struct gpu *g = &s->gpus[n];
+        for (const struct instance *i = g->instances; i < g->instances + g->instance_count; i++)
+            for (int k = 0; mig_alive(g, i, t) && k < i->compute_count; k++)
+                if (!strcasecmp(i->computes[k].uuid, text)) {
+                    *device = &mig_handles[n][i->id][i->computes[k].id];
+                    return NVML_SUCCESS;
+                }
+    }
+    return NVML_ERROR_NOT_FOUND;
+}
+
 static nvmlReturn_t find(enum function fn, const char *text, bool (*is)(const struct gpu *, const char *), nvmlDevice_t *device)
 {
     NEED(text && device);
@@ -76,7 +92,7 @@ static nvmlReturn_t find(enum function fn, const char *text, bool (*is)(const st
     for (unsigned i = 0; i < s->gpu_count; i++)
         if (is(&s->gpus[i], text))
             return take(fn, i, device);
-    return NVML_ERROR_NOT_FOUND;
+    return fn == FN_nvmlDeviceGetHandleByUUID ? find_part(s, text, device) : NVML_ERROR_NOT_FOUND;
 }
 
 nvmlReturn_t nvmlDeviceGetHandleByUUID(const char *uuid, nvmlDevice_t *device)
@@ -107,8 +123,26 @@ nvmlReturn_t nvmlDeviceGetHandleByPciBusId_v2(const char *id, nvmlDevice_t *devi
         return call_text(to, length, text);                                  \
     }
 
-TEXT(nvmlDeviceGetUUID, c.gpu->uuid)
-TEXT(nvmlDeviceGetName, c.gpu->profile->name)
+nvmlReturn_t nvmlDeviceGetUUID(nvmlDevice_t device, char *to, unsigned int length)
+{
+    ENTER_ANY(nvmlDeviceGetUUID, device);
+    return call_text(to, length, c.compute ? c.compute->uuid : c.gpu->uuid);
+}
+
+/* A compute instance that has not all of its GPU instance says how much. */
+nvmlReturn_t nvmlDeviceGetName(nvmlDevice_t device, char *to, unsigned int length)
+{
+    ENTER_ANY(nvmlDeviceGetName, device);
+    if (!c.instance)
+        return call_text(to, length, c.gpu->profile->name);
+    char part[8] = "", row[32], text[128];
+    if (c.compute->slices != c.instance->row->slices)
+        snprintf(part, sizeof part, "%uc.", c.compute->slices);
+    mig_row_name(c.gpu->profile, c.instance->row, row, sizeof row);
+    snprintf(text, sizeof text, "%s MIG %s%s", c.gpu->profile->name, part, row);
+    return call_text(to, length, text);
+}
+
 TEXT(nvmlDeviceGetBoardPartNumber, c.gpu->profile->part)
 TEXT(nvmlDeviceGetVbiosVersion, c.gpu->profile->vbios)
 
@@ -135,13 +169,19 @@ VALUE(nvmlDeviceGetModuleId, unsigned int, c.gpu->index % 8 + 1)
 VALUE(nvmlDeviceGetBoardId, unsigned int, c.gpu->pci.domain << 16 | c.gpu->pci.bus << 8)
 VALUE(nvmlDeviceGetBrand, nvmlBrandType_t, c.gpu->profile->brand)
 VALUE(nvmlDeviceGetArchitecture, nvmlDeviceArchitecture_t, c.gpu->profile->architecture)
-VALUE(nvmlDeviceGetNumGpuCores, unsigned int, c.gpu->profile->cores)
+/* Not of a divided GPU, nvml.h. */
+nvmlReturn_t nvmlDeviceGetNumGpuCores(nvmlDevice_t device, unsigned int *to)
+{
+    ENTER_DEVICE(nvmlDeviceGetNumGpuCores, device);
+    NEED(to);
+    SUPPORTED(!mig_on(c.gpu, c.t));
+    *to = c.gpu->profile->cores;
+    return NVML_SUCCESS;
+}
+
 VALUE(nvmlDeviceGetMemoryBusWidth, unsigned int, c.gpu->profile->bus_width)
 VALUE(nvmlDeviceGetPersistenceMode, nvmlEnableState_t, level_at(c.gpu, PERSISTENCE, c.t))
 VALUE(nvmlDeviceGetComputeMode, nvmlComputeMode_t, level_at(c.gpu, COMPUTE_MODE, c.t))
-VALUE(nvmlDeviceIsMigDeviceHandle, unsigned int, 0)
-/* 0 also where MIG is supported and not enabled, nvml.h. */
-VALUE(nvmlDeviceGetMaxMigDeviceCount, unsigned int, 0)
 
 nvmlReturn_t nvmlDeviceGetCudaComputeCapability(nvmlDevice_t device, int *major, int *minor)
 {
@@ -150,24 +190,6 @@ nvmlReturn_t nvmlDeviceGetCudaComputeCapability(nvmlDevice_t device, int *major,
     *major = c.gpu->profile->major;
     *minor = c.gpu->profile->minor;
     return NVML_SUCCESS;
-}
-
-nvmlReturn_t nvmlDeviceGetMigMode(nvmlDevice_t device, unsigned int *mode, unsigned int *pending)
-{
-    ENTER_DEVICE(nvmlDeviceGetMigMode, device);
-    NEED(mode && pending);
-    SUPPORTED(c.gpu->profile->mig);
-    *mode = *pending = NVML_DEVICE_MIG_DISABLE;
-    return NVML_SUCCESS;
-}
-
-nvmlReturn_t nvmlDeviceGetMigDeviceHandleByIndex(nvmlDevice_t device, unsigned int index, nvmlDevice_t *instance)
-{
-    ENTER_DEVICE(nvmlDeviceGetMigDeviceHandleByIndex, device);
-    (void)index;
-    NEED(instance);
-    SUPPORTED(c.gpu->profile->mig);
-    return NVML_ERROR_NOT_FOUND;
 }
 
 static nvmlReturn_t pci(enum function fn, nvmlDevice_t device, nvmlPciInfo_t *to)

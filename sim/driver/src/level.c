@@ -94,6 +94,7 @@ const struct level_row level_rows[LEVEL_COUNT] = {
     [ENCODER_SESSIONS] = {"encoder-sessions", false, NULL},
     [ENCODER_FPS] = {"encoder-fps", false, NULL},
     [ENCODER_LATENCY] = {"encoder-latency", false, NULL},
+    [MIG_MODE] = {"mig", false, switch_words},
     [ADDRESSING] = {"addressing", false, addressing_words},
 };
 

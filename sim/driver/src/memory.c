@@ -2,38 +2,55 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sim.h"
+#include "mig.h"
+
+/* Of what the call is about: the GPU, or the GPU instance of a MIG device. What
+ * all instances of a divided GPU hold together is not for everybody. */
+static nvmlReturn_t subject(const struct call *c, const struct gpu **of)
+{
+    *of = c->instance ? &c->instance->gpu : c->gpu;
+    return !c->instance && mig_on(c->gpu, c->t) && !c->scenario->root ? NVML_ERROR_NO_PERMISSION : NVML_SUCCESS;
+}
 
 nvmlReturn_t nvmlDeviceGetMemoryInfo(nvmlDevice_t device, nvmlMemory_t *to)
 {
-    ENTER_DEVICE(nvmlDeviceGetMemoryInfo, device);
+    const struct gpu *g;
+    ENTER_ANY(nvmlDeviceGetMemoryInfo, device);
     NEED(to);
-    const struct profile *p = c.gpu->profile;
-    to->total = p->memory;
-    to->used = p->reserved + gpu_memory_used(c.gpu, c.t);
+    nvmlReturn_t rc = subject(&c, &g);
+    if (rc != NVML_SUCCESS)
+        return rc;
+    to->total = g->memory;
+    to->used = g->reserved + gpu_memory_used(g, c.t);
     to->free = to->total - to->used;
     return NVML_SUCCESS;
 }
 
 nvmlReturn_t nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_t *to)
 {
-    ENTER_DEVICE(nvmlDeviceGetMemoryInfo_v2, device);
+    const struct gpu *g;
+    ENTER_ANY(nvmlDeviceGetMemoryInfo_v2, device);
     NEED(to);
-    if (to->version != nvmlMemory_v2)
-        return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
-    const struct profile *p = c.gpu->profile;
-    to->total = p->memory;
-    to->reserved = p->reserved;
-    to->used = gpu_memory_used(c.gpu, c.t);
+    VERSION(to->version, nvmlMemory_v2);
+    nvmlReturn_t rc = subject(&c, &g);
+    if (rc != NVML_SUCCESS)
+        return rc;
+    to->total = g->memory;
+    to->reserved = g->reserved;
+    to->used = gpu_memory_used(g, c.t);
     to->free = to->total - to->reserved - to->used;
     return NVML_SUCCESS;
 }
 
 nvmlReturn_t nvmlDeviceGetBAR1MemoryInfo(nvmlDevice_t device, nvmlBAR1Memory_t *to)
 {
-    ENTER_DEVICE(nvmlDeviceGetBAR1MemoryInfo, device);
+    const struct gpu *g;
+    ENTER_ANY(nvmlDeviceGetBAR1MemoryInfo, device);
     NEED(to);
-    to->bar1Total = c.gpu->profile->bar1;
+    nvmlReturn_t rc = subject(&c, &g);
+    if (rc != NVML_SUCCESS)
+        return rc;
+    to->bar1Total = c.instance ? c.gpu->profile->bar1 / 8 * c.instance->row->eighths : c.gpu->profile->bar1;
     to->bar1Used = (unsigned long long)level_at(c.gpu, BAR1_USED, c.t);
     if (to->bar1Used > to->bar1Total)
         to->bar1Used = to->bar1Total;
@@ -41,9 +58,14 @@ nvmlReturn_t nvmlDeviceGetBAR1MemoryInfo(nvmlDevice_t device, nvmlBAR1Memory_t *
     return NVML_SUCCESS;
 }
 
-static bool running(const struct process *p, unsigned mode, int64_t t)
+/* On a divided GPU a process runs as long as its instance. */
+static bool running(const struct call *c, const struct process *p, unsigned mode)
 {
-    return p->mode == mode && t >= p->from && t < p->to;
+    if (p->mode != mode || c->t < p->from || c->t >= p->to)
+        return false;
+    if (c->instance)
+        return p->gi == c->instance->id && p->ci == c->compute->id;
+    return p->gi == NO_INSTANCE ? !mig_on(c->gpu, c->t) : mig_instance(c->gpu, p->gi, c->t) != NULL;
 }
 
 /* nvmlProcessInfo_t is the same in v2 and v3; v1 ends after the memory. */
@@ -52,20 +74,23 @@ static void write_process(const struct process *p, unsigned i, nvmlProcessInfo_t
     if (old)
         old[i] = (nvmlProcessInfo_v1_t){p->pid, p->memory};
     else
-        infos[i] = (nvmlProcessInfo_t){p->pid, p->memory, 0xFFFFFFFF, 0xFFFFFFFF};
+        infos[i] = (nvmlProcessInfo_t){p->pid, p->memory, p->gi, p->ci};
 }
 
 static nvmlReturn_t list(enum function fn, unsigned mode, nvmlDevice_t device, unsigned *count, nvmlProcessInfo_t *infos,
                          nvmlProcessInfo_v1_t *old)
 {
     struct call c;
-    nvmlReturn_t rc = call_device(&c, fn, device);
+    const struct gpu *g;
+    nvmlReturn_t rc = call_any(&c, fn, device);
+    if (rc == NVML_SUCCESS)
+        rc = subject(&c, &g);
     if (rc != NVML_SUCCESS)
         return rc;
     NEED(count && (!*count || infos || old));
     unsigned n = 0, room = *count;
     for (int i = 0; i < c.gpu->process_count; i++)
-        if (running(&c.gpu->processes[i], mode, c.t)) {
+        if (running(&c, &c.gpu->processes[i], mode)) {
             if (n < room)
                 write_process(&c.gpu->processes[i], n, infos, old);
             n++;

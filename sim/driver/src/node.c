@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "sim.h"
+#include "mig.h"
 
 #define CHECK_EVERY (SECOND / 20)   /* how often the file is looked at */
 #define KEPT (60 * SECOND)          /* no call holds a version this long */
@@ -120,6 +120,7 @@ static void carry(struct scenario *s, const struct scenario *old, int64_t boot)
             s->gpus[i].carried[id] = gpu_counter(&old->gpus[i], (enum curve_id)id, boot - old->start);
             s->gpus[i].total[id] = gpu_total(&old->gpus[i], (enum curve_id)id, boot - old->start);
         }
+    mig_carry(s, old);
     fault_carry(s, old);
 }
 

@@ -27,9 +27,24 @@ static nvmlPstates_t pstate(const struct call *c)
         return NVML_SUCCESS;                       \
     }
 
-VALUE(nvmlDeviceGetPowerUsage, unsigned int, milliwatts(&c))
+/* A MIG device has no meter of its own: these two give what the whole GPU draws. */
+nvmlReturn_t nvmlDeviceGetPowerUsage(nvmlDevice_t device, unsigned int *to)
+{
+    ENTER_ANY(nvmlDeviceGetPowerUsage, device);
+    NEED(to);
+    *to = milliwatts(&c);
+    return NVML_SUCCESS;
+}
+
 /* mJ since the driver was loaded. */
-VALUE(nvmlDeviceGetTotalEnergyConsumption, unsigned long long, gpu_energy(c.gpu, c.t))
+nvmlReturn_t nvmlDeviceGetTotalEnergyConsumption(nvmlDevice_t device, unsigned long long *to)
+{
+    ENTER_ANY(nvmlDeviceGetTotalEnergyConsumption, device);
+    NEED(to);
+    *to = gpu_energy(c.gpu, c.t);
+    return NVML_SUCCESS;
+}
+
 VALUE(nvmlDeviceGetPowerManagementMode, nvmlEnableState_t, NVML_FEATURE_ENABLED)
 VALUE(nvmlDeviceGetPowerManagementLimit, unsigned int, limit(&c))
 VALUE(nvmlDeviceGetPowerManagementDefaultLimit, unsigned int, c.gpu->profile->default_limit * 1000)

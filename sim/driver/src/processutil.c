@@ -1,5 +1,5 @@
 /* What each process does: its equal share of the GPU over the last second. */
-#include "sim.h"
+#include "mig.h"
 
 static bool running(const struct process *p, int64_t t)
 {
@@ -62,6 +62,7 @@ nvmlReturn_t nvmlDeviceGetProcessUtilization(nvmlDevice_t device, nvmlProcessUti
 {
     ENTER_DEVICE(nvmlDeviceGetProcessUtilization, device);
     NEED(n);
+    SUPPORTED(!mig_on(c.gpu, c.t));
     static _Thread_local nvmlProcessUtilizationInfo_v1_t all[MOST];
     unsigned room = to ? *n : 0;
     *n = room < MOST ? room : MOST;
@@ -77,6 +78,7 @@ nvmlReturn_t nvmlDeviceGetProcessesUtilizationInfo(nvmlDevice_t device, nvmlProc
     ENTER_DEVICE(nvmlDeviceGetProcessesUtilizationInfo, device);
     NEED(to);
     VERSION(to->version, nvmlProcessesUtilizationInfo_v1);
+    SUPPORTED(!mig_on(c.gpu, c.t));
     if (!to->procUtilArray)
         to->processSamplesCount = 0;
     return shares(&c, to->procUtilArray, &to->processSamplesCount, to->lastSeenTimeStamp);

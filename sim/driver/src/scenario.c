@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mig.h"
 #include "statements.h"
 
 struct chunk {
@@ -215,5 +216,6 @@ struct scenario *scenario_parse(char *text, const struct origin *origin)
         s->gpus[i].index = i;
         gpu_finish(&s->gpus[i]);
     }
+    mig_events(s);
     return s;
 }

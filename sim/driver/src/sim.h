@@ -50,12 +50,19 @@ extern const struct branch branch;
 
 /* --- curves: what changes over time ------------------------------------ */
 
-enum curve_kind { CONSTANT, SQUARE, SINE, RAMP, WALK, STEPS, FOLLOW };
+enum curve_kind { CONSTANT, SQUARE, SINE, RAMP, WALK, STEPS, FOLLOW, SUM };
 
 struct step {
     int64_t at;
     double value;
     double before; /* integral from the first step to this one */
+};
+
+/* One source of a SUM, which counts while it is there. */
+struct part {
+    const struct curve *source;
+    double weight;
+    int64_t from, to;
 };
 
 struct curve {
@@ -66,7 +73,8 @@ struct curve {
     double scale;
     int64_t period, on, phase;
     const struct step *steps;
-    int count;
+    int count; /* of steps, or of parts */
+    const struct part *parts;
     const struct curve *source;
 };
 
@@ -112,7 +120,7 @@ enum level_id {
     RECOVERY_ACTION, ECC_MODE, PERSISTENCE, COMPUTE_MODE, POWER_LIMIT, POWER_REQUESTED, EDPP, POWER_SMOOTHING,
     PCIE_GENERATION, PCIE_WIDTH, FABRIC_STATE, FABRIC_STATUS, FABRIC_HEALTH, FABRIC_SUMMARY, FABRIC_CLIQUE,
     ENERGY_OFFSET, ENERGY_STUCK, BAR1_USED, ODOMETER, VGPU,
-    ENCODER_SESSIONS, ENCODER_FPS, ENCODER_LATENCY, ADDRESSING,
+    ENCODER_SESSIONS, ENCODER_FPS, ENCODER_LATENCY, ADDRESSING, MIG_MODE,
     LEVEL_COUNT
 };
 
@@ -139,6 +147,8 @@ struct profile {
     unsigned banks;      /* for the histogram of spare rows */
     bool gpm, remaps_rows, retires_pages, memory_sensor, averages_power, mig, fabric, low_pstate;
     bool ecc_locations; /* before Turing: L1, L2, registers … instead of SRAM */
+    unsigned mig_sms[5]; /* of instances with 1, 2, 3, 4 and 7 slices */
+    unsigned mig_gb[4];  /* as the names of instances say, of 1, 2, 4 and 8 eighths */
     bool rack;          /* part of a NVLink rack: platform, cluster */
     bool confidential, smooths_power, no_serial;
 };
@@ -150,8 +160,10 @@ struct process {
     char name[96];
     uint64_t memory;
     unsigned mode; /* nvmlProcessMode_t */
+    unsigned gi, ci; /* NO_INSTANCE on a GPU that is not divided */
     int64_t from, to;
 };
+#define NO_INSTANCE 0xFFFFFFFFu
 
 #define MAX_RELOADS 64 /* of the driver, or resets of one GPU */
 
@@ -164,6 +176,9 @@ struct reloads {
 struct gpu {
     const struct scenario *scenario;
     unsigned index;
+    unsigned instance;         /* 0 for a whole GPU, else 1 + the id of the instance that this is */
+    double part;               /* of the GPU's slices */
+    uint64_t memory, reserved; /* bytes */
     const struct profile *profile;
     char uuid[NVML_DEVICE_UUID_BUFFER_SIZE];
     char serial[NVML_DEVICE_SERIAL_BUFFER_SIZE];
@@ -177,6 +192,8 @@ struct gpu {
     struct process *processes;
     int process_count;
     struct reloads *resets; /* NULL: none */
+    struct instance *instances;
+    int instance_count;
 };
 
 struct gpuset {
@@ -186,6 +203,7 @@ struct gpuset {
 struct xid {
     struct gpuset gpus;
     uint64_t code, type;
+    unsigned gi; /* NO_INSTANCE: of no instance */
     int64_t at, every;
     uint64_t count;
 };
@@ -268,10 +286,14 @@ uint64_t gpu_energy(const struct gpu *g, int64_t t); /* mJ */
 
 /* --- calls ---------------------------------------------------------------- */
 
+/* Of a GPU, or of a compute instance on it: a MIG device. */
 struct nvmlDevice_st {
-    unsigned index;
+    unsigned index, gi, ci;
 };
 extern struct nvmlDevice_st handles[MAX_GPUS];
+#define MAX_GI 16 /* ids of GPU instances are less */
+#define MAX_CI 8
+extern struct nvmlDevice_st mig_handles[MAX_GPUS][MAX_GI][MAX_CI];
 
 /*
  * One call: which GPU, when. A version of the scenario is freed a minute after
@@ -280,6 +302,8 @@ extern struct nvmlDevice_st handles[MAX_GPUS];
 struct call {
     const struct scenario *scenario;
     const struct gpu *gpu;
+    const struct instance *instance; /* NULL: the whole GPU */
+    const struct compute *compute;
     int64_t boot, t;
 };
 
@@ -290,6 +314,7 @@ int fault_field(const struct scenario *s, unsigned field, unsigned slot, int64_t
 
 nvmlReturn_t call_enter(struct call *c, enum function fn);
 nvmlReturn_t call_device(struct call *c, enum function fn, nvmlDevice_t device);
+nvmlReturn_t call_any(struct call *c, enum function fn, nvmlDevice_t device);
 nvmlReturn_t call_text(char *to, unsigned length, const char *text);
 extern atomic_uint init_count;
 
@@ -302,6 +327,12 @@ extern atomic_uint init_count;
 #define ENTER_DEVICE(fn, device)                             \
     struct call c;                                           \
     nvmlReturn_t entered = call_device(&c, FN_##fn, device); \
+    if (entered != NVML_SUCCESS)                             \
+    return entered
+/* The same for functions that MIG devices have, too. */
+#define ENTER_ANY(fn, device)                                \
+    struct call c;                                           \
+    nvmlReturn_t entered = call_any(&c, FN_##fn, device);    \
     if (entered != NVML_SUCCESS)                             \
     return entered
 #define NEED(condition)                         \

@@ -1,5 +1,5 @@
 /* Errors of the SRAM by unit, and what cannot be repaired any more. */
-#include "sim.h"
+#include "mig.h"
 
 nvmlReturn_t nvmlDeviceGetSramEccErrorStatus(nvmlDevice_t device, nvmlEccSramErrorStatus_t *to)
 {
@@ -74,7 +74,7 @@ nvmlReturn_t nvmlDeviceGetRemappedRows_v2(nvmlDevice_t device, nvmlRemappedRowsI
 {
     ENTER_DEVICE(nvmlDeviceGetRemappedRows_v2, device);
     NEED(to);
-    SUPPORTED(c.gpu->profile->remaps_rows);
+    SUPPORTED(c.gpu->profile->remaps_rows && !mig_on(c.gpu, c.t));
     unsigned pending = level_at(c.gpu, REMAP_PENDING, c.t) > 0;
     *to = (nvmlRemappedRowsInfo_v2_t){
         .corrActiveRemaps = (unsigned)level_at(c.gpu, REMAPPED_CORRECTED, c.t),

@@ -1,5 +1,5 @@
 /* Utilisation now, and the driver's buffers of past samples. */
-#include "sim.h"
+#include "mig.h"
 
 #define BUFFER 120 /* samples that the driver keeps of each kind */
 
@@ -36,6 +36,7 @@ nvmlReturn_t nvmlDeviceGetUtilizationRates(nvmlDevice_t device, nvmlUtilization_
 {
     ENTER_DEVICE(nvmlDeviceGetUtilizationRates, device);
     NEED(to);
+    SUPPORTED(!mig_on(c.gpu, c.t));
     to->gpu = percent(&c, UTIL);
     to->memory = percent(&c, MEMORY_UTIL);
     return NVML_SUCCESS;
@@ -46,6 +47,7 @@ nvmlReturn_t nvmlDeviceGetUtilizationRates(nvmlDevice_t device, nvmlUtilization_
     {                                                                              \
         ENTER_DEVICE(fn, device);                                                  \
         NEED(to && period);                                                        \
+        SUPPORTED(!mig_on(c.gpu, c.t));                                            \
         *to = percent(&c, curve);                                                  \
         *period = 1000000 / UTIL_RATE;                                             \
         return NVML_SUCCESS;                                                       \
@@ -72,6 +74,11 @@ static const struct {
     [NVML_OFA_UTILIZATION_SAMPLES] = {OFA, 1, UTIL_RATE},
 };
 
+static bool utilisation(nvmlSamplingType_t type)
+{
+    return kinds[type].scale == 1 && type != NVML_PROCESSOR_CLK_SAMPLES && type != NVML_MEMORY_CLK_SAMPLES;
+}
+
 /* The oldest kept sample: the buffer is empty when the driver is loaded. */
 static int64_t oldest(const struct call *c, int64_t newest, int64_t per_second)
 {
@@ -89,6 +96,7 @@ nvmlReturn_t nvmlDeviceGetSamples(nvmlDevice_t device, nvmlSamplingType_t type, 
     ENTER_DEVICE(nvmlDeviceGetSamples, device);
     NEED(value_type && count && (unsigned)type < NVML_SAMPLINGTYPE_COUNT && (!samples || *count));
     SUPPORTED(kinds[type].per_second);
+    SUPPORTED(!mig_on(c.gpu, c.t) || !utilisation(type));
     *value_type = NVML_VALUE_TYPE_UNSIGNED_INT;
     if (!samples) {
         *count = BUFFER;
