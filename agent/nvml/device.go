@@ -80,6 +80,7 @@ func (d *device) clear() {
 	clear(d.fieldDue)
 	clear(d.wrap)
 	clear(d.engines)
+	clear(d.fresh)
 	clear(d.gpm.due)
 	d.gpm = gpm{request: d.gpm.request, of: d.gpm.of, due: d.gpm.due}
 	d.scratch.samples = sampleCall{}

@@ -1,6 +1,7 @@
 package nvml
 
 import (
+	"math"
 	"time"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
@@ -15,21 +16,22 @@ type engine struct {
 }
 
 // readEngine sets the row of an engine to the mean over the samples that came
-// since the look before. fresh then says that no other call is needed for it.
+// since it was last read. fresh then says that no other call is needed for it.
 func (d *device) readEngine(i int) nvml.Return {
 	e, p := &d.engines[i], &d.plan.engines[i]
-	d.fresh[p.row] = false
 	if !e.next.now(d.now) {
-		return nvml.ERROR_NOT_SUPPORTED
+		return nvml.ERROR_NOT_FOUND // what was found last time stands
 	}
 	n, code := d.getSamples(p.kind, e.last)
 	switch {
 	case code == nvml.SUCCESS && d.useEngine(e, p.row, n):
 		d.fresh[p.row] = true
 	case (code == nvml.SUCCESS || code == nvml.ERROR_NOT_FOUND) && e.at != 0 && d.now-e.at < samplePeriod:
-		d.fresh[p.row] = true // no sample has ended since: the last mean stands
+		d.fresh[p.row] = true // no sample has ended since
+	default:
+		d.fresh[p.row], d.values[p.row] = false, math.NaN()
 	}
-	e.next.after(code, d.now, 0)
+	e.next.after(code, d.now, d.cadence(&e.next, p.every))
 	return code
 }
 

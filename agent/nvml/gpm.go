@@ -153,15 +153,15 @@ func (d *device) readGPM(o *outcome) {
 // sampleGPM takes a sample, and the metrics since the sample before.
 func (d *device) sampleGPM() nvml.Return {
 	g := &d.gpm
-	if code := d.supportsGPM(); code != nvml.SUCCESS {
-		return code
-	}
 	for _, p := range d.plan.gpm {
 		if p.row >= 0 {
 			d.values[p.row] = math.NaN()
 		}
 	}
-	code := g.pair.take(d, whole)
+	code := d.supportsGPM()
+	if code == nvml.SUCCESS {
+		code = g.pair.take(d, whole)
+	}
 	from, to, ok := g.pair.span()
 	if code != nvml.SUCCESS || !ok {
 		return code

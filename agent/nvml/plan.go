@@ -40,8 +40,9 @@ type fieldPlan struct {
 
 // enginePlan is a row that the driver keeps samples for.
 type enginePlan struct {
-	row  int
-	kind nvml.SamplingType
+	row   int
+	kind  nvml.SamplingType
+	every time.Duration
 }
 
 type gpmPlan struct {
@@ -79,7 +80,7 @@ func (p *plan) addSampled(row int, s *Source) {
 	case nvml.GPU_UTILIZATION_SAMPLES:
 		p.sampled = append(p.sampled, row)
 	default:
-		p.engines = append(p.engines, enginePlan{row, s.Samples})
+		p.engines = append(p.engines, enginePlan{row, s.Samples, s.Every})
 	}
 	if s.Call != nil {
 		p.addCall(row, s)

@@ -15,26 +15,32 @@ import (
 func TestJoinedLooksKeepTheIntegral(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	s := &childSlot{given: true}
-	var got, want float64
+	var got, want, active, wantActive float64
 	var covered, now time.Duration
 	for range 5000 {
-		m := &look{condition: metric.Good, since: now, util: metric.KnownShare(r.Float64())}
+		m := &look{condition: metric.Good, since: now, util: metric.KnownShare(r.Float64()), active: metric.KnownShare(r.Float64())}
 		if r.IntN(5) > 0 { // else it speaks for no time
 			now += time.Duration(r.IntN(1000)) * time.Millisecond
 		}
 		m.at, m.ended = now, now
 		want += m.util.Value * (m.at - m.since).Seconds()
+		wantActive += m.active.Value * (m.at - m.since).Seconds()
 		s.looks++
 		s.add(m, true)
 		if r.IntN(3) == 0 {
 			s.given = true
 			got += s.look.util.Value * (s.look.at - s.look.since).Seconds()
+			active += s.look.active.Value * (s.look.at - s.look.since).Seconds()
 			covered += s.look.at - s.look.since
 		}
 	}
 	if !s.given {
 		got += s.look.util.Value * (s.look.at - s.look.since).Seconds()
+		active += s.look.active.Value * (s.look.at - s.look.since).Seconds()
 		covered += s.look.at - s.look.since
+	}
+	if math.Abs(active-wantActive) > 1e-9*wantActive {
+		t.Errorf("joined looks are active for %vs, want %vs", active, wantActive)
 	}
 	if math.Abs(got-want) > 1e-9*want || covered != now {
 		t.Errorf("joined looks are busy for %vs of %s, want %vs of %s", got, covered, want, now)

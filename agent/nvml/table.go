@@ -80,10 +80,12 @@ const (
 )
 
 // How often values are read that change with the hardware's health (slow) or
-// with its configuration (rare).
+// with its configuration (rare). The driver's buffers hold the samples of 16 s
+// or more, so reading those of the video units now and then loses none.
 const (
-	slow = 10 * time.Second
-	rare = time.Minute
+	video = 5 * time.Second
+	slow  = 10 * time.Second
+	rare  = time.Minute
 )
 
 // Scales from the driver's units.

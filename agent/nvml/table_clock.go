@@ -13,8 +13,8 @@ import (
 var clockRows = append([]Row{
 	clock("sm", "DCGM_FI_DEV_SM_CLOCK", nvml.CLOCK_SM),
 	clock("memory", "DCGM_FI_DEV_MEM_CLOCK", nvml.CLOCK_MEM),
-	clock("graphics", "", nvml.CLOCK_GRAPHICS),
-	clock("video", "DCGM_FI_DEV_VIDEO_CLOCK", nvml.CLOCK_VIDEO),
+	seldom(clock("graphics", "", nvml.CLOCK_GRAPHICS)), // as that of the SMs, on all boards that are rented
+	seldom(clock("video", "DCGM_FI_DEV_VIDEO_CLOCK", nvml.CLOCK_VIDEO)),
 	maxClock("sm", "DCGM_FI_DEV_MAX_SM_CLOCK", nvml.CLOCK_SM),
 	maxClock("memory", "DCGM_FI_DEV_MAX_MEM_CLOCK", nvml.CLOCK_MEM),
 	{metric.Desc{Name: "gpu.performance.state", Help: "Performance state: 0 is the fastest, 15 the slowest.",
@@ -49,6 +49,11 @@ var clockDetailRows = grouped("clock", append([]Row{
 func clock(domain, dcgm string, c nvml.ClockType) Row {
 	return Row{metric.Desc{Name: "gpu.clock", Unit: metric.Hertz, Help: "Clock frequency.", Labels: label("domain", domain), DCGM: dcgm, DCGMOld: dcgm},
 		Source{Call: callClock, Arg: uint32(c), Scale: mega, Max: maxMHz}}
+}
+
+func seldom(r Row) Row {
+	r.Source.Every = slow
+	return r
 }
 
 func maxClock(domain, dcgm string, c nvml.ClockType) Row {

@@ -22,7 +22,7 @@ var temperatureRows = []Row{
 		Source{Field: nvml.FI_DEV_MEMORY_TEMP, Scale: one, Max: maxCelsius}},
 	{metric.Desc{Name: "gpu.temperature.margin", Unit: metric.Celsius, Help: "Degrees to the temperature at which the clocks are lowered; below zero is beyond it.",
 		DCGM: "DCGM_FI_DEV_GPU_TEMP_MARGIN_CELSIUS", DCGMOld: "DCGM_FI_DEV_GPU_TEMP_LIMIT"},
-		Source{Call: callMargin, Scale: one, Min: minCelsius, Max: maxCelsius}},
+		Source{Call: callMargin, Scale: one, Every: slow, Min: minCelsius, Max: maxCelsius}},
 
 	threshold("shutdown", sensor("hw.temperature.limit", "gpu", "critical"), "DCGM_FI_DEV_GPU_TEMP_SHUTDOWN_CELSIUS", "DCGM_FI_DEV_SHUTDOWN_TEMP", nvml.TEMPERATURE_THRESHOLD_SHUTDOWN),
 	threshold("slowdown", sensor("hw.temperature.limit", "gpu", "throttled"), "DCGM_FI_DEV_GPU_TEMP_SLOWDOWN_CELSIUS", "DCGM_FI_DEV_SLOWDOWN_TEMP", nvml.TEMPERATURE_THRESHOLD_SLOWDOWN),
