@@ -14,7 +14,7 @@ BUILD   := $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 TOOL    := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help tools build sim run test lint race fuzz torture e2e servers bench man clean
+.PHONY: help tools build sim run test lint race fuzz torture e2e servers bench gpu-check man clean
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ e2e: build servers ## run the tests against real Prometheus, InfluxDB and Victor
 
 bench: tools ## run the benchmarks and print one table
 	@$(GO) test -run '^$$' -bench . -benchmem ./... | awk '/^Benchmark/ {print}' | column -t
+
+gpu-check: build ## on a machine with GPUs: ask the driver for everything, measure the agent, print a page for docs/hardware
+	@bin/gpumeter-agent probe
 
 man: build ## write the man pages to bin/man
 	@mkdir -p bin/man && bin/gpumeter man bin/man && bin/gpumeter-agent man bin/man
