@@ -59,6 +59,7 @@ type span struct {
 	fromMs, toMs int64
 	edgeMs       int64
 	look         *metric.Look
+	shares       [len(shareIntegrals)]metric.Share
 	energyMJ     int64
 	energyKnown  bool
 }
@@ -77,6 +78,9 @@ func (m *Meter) observeLook(f *metric.Frame, l *metric.Look, now int64) {
 	g := m.meet(l)
 	m.judge(g, f, l, now)
 	m.noteCondition(g, l, now)
+	if v, ok := energyOf(l); ok && l.Condition == metric.Good {
+		g.sum.energy.see(v, to)
+	}
 	if l.Condition != metric.Good {
 		if g.fault.reason == "" {
 			return // unobserved
@@ -91,7 +95,7 @@ func (m *Meter) observeLook(f *metric.Frame, l *metric.Look, now int64) {
 		return
 	}
 	energy, known := g.drawEnergy(l, from, to)
-	m.split(g, span{fromMs: from, toMs: to, look: l, energyMJ: energy, energyKnown: known})
+	m.split(g, span{fromMs: from, toMs: to, look: l, shares: sharesOf(l), energyMJ: energy, energyKnown: known})
 	g.doneMs = to
 }
 
@@ -118,7 +122,9 @@ func (m *Meter) split(g *gpu, s span) {
 		doneMs += to - from
 		mj := int64(float64(energy)*float64(doneMs)/float64(total)) - doneMJ
 		doneMJ += mj
-		m.add(g, span{fromMs: from, toMs: to, edgeMs: edge, look: s.look, energyMJ: mj, energyKnown: s.energyKnown})
+		piece := s
+		piece.fromMs, piece.toMs, piece.edgeMs, piece.energyMJ = from, to, edge, mj
+		m.add(g, piece)
 		from = to
 	}
 }
