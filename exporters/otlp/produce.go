@@ -41,7 +41,7 @@ func (p *producer) Produce(context.Context) ([]metricdata.ScopeMetrics, error) {
 	defer p.mu.Unlock()
 	s, now := p.cfg.Snapshot(), p.cfg.Now()
 	b := builder{
-		at: at(&s, now, p.cfg.MaxAge), known: p.known(&s), starts: &p.starts,
+		at: exporters.Moment(&s, now, p.cfg.MaxAge), known: p.known(&s), starts: &p.starts,
 		driver: s.Frame.Driver.Version, index: map[string]int{},
 	}
 	for point := range exporters.Points(&s, now, p.cfg.MaxAge) {
@@ -54,15 +54,6 @@ func (p *producer) Produce(context.Context) ([]metricdata.ScopeMetrics, error) {
 		Scope:   instrumentation.Scope{Name: scopeName, Version: s.Node.Agent, SchemaURL: semconv.SchemaURL},
 		Metrics: b.data(),
 	}}, nil
-}
-
-// at is the time of which the points speak: that of the frame, or now where the
-// frame is too old to say anything.
-func at(s *exporters.Snapshot, now time.Time, maxAge time.Duration) time.Time {
-	if now.Sub(s.Frame.Wall) > maxAge {
-		return now
-	}
-	return s.Frame.Wall
 }
 
 // known returns the counters of which it is known when they stood at zero: the
