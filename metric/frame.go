@@ -164,6 +164,9 @@ type Driver struct {
 	Detail  string // for people: the error, with the paths that were tried
 	Version string // of the kernel driver, "580.82.07"
 	NVML    string // of the library
+	// GPUs is how many GPUs the driver counts, also of those that do not answer;
+	// 0 where it does not say.
+	GPUs int
 	// Load counts the times that the driver was seen to start anew (reload,
 	// reboot, GPU reset of all). A change ends unhealthy states.
 	Load uint64

@@ -20,6 +20,9 @@ func (r *Reader) Frame() metric.Frame {
 	r.xids = nil
 	f.Driver.Reason, f.Driver.Detail = r.trouble(now)
 	f.Driver.Up = f.Driver.Reason == ""
+	if f.Driver.Up {
+		f.Driver.GPUs = len(r.current.slots)
+	}
 	r.assign()
 	f.Looks = make([]metric.Look, 0, len(r.known))
 	for _, k := range r.known {
