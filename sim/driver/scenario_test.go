@@ -21,7 +21,7 @@ func TestBadLinesAreNamed(t *testing.T) {
 		{"gpu 0 util square period=1s on=1s up=3", `unknown word "up=3"`},
 		{"gpu 0 util steps 2s=1% 1s=2%", "steps must come in order of time"},
 		{"gpu 0 power 30MHz", `"30MHz" has the wrong unit "MHz"`},
-		{"gpu 0 model k80", `unknown model "k80" (there are h100, t4)`},
+		{"gpu 0 model k80", `unknown model "k80" (there are h100, h200, b200, gb200, a100, a10g, l40s, v100, t4)`},
 		{"gpu 0-1 uuid GPU-x", "this line takes one GPU only"},
 		{"gpu 0 at 5 xid 79", `"5" is not a time such as 250ms, 12s or 1h30m`},
 		{"gpu 0 process name=x", "pid= is missing"},

@@ -11,7 +11,7 @@ const struct branch branch = {550, "550.163.01", 12040};
 #elif SIM_BRANCH == 570
 const struct branch branch = {570, "570.172.08", 12080};
 #elif SIM_BRANCH == 580
-const struct branch branch = {580, "580.95.05", 13000};
+const struct branch branch = {580, "580.173.02", 13000};
 #elif SIM_BRANCH == 590
 const struct branch branch = {590, "590.48.01", 13010};
 #elif SIM_BRANCH == 610

@@ -51,15 +51,21 @@ nvmlReturn_t nvmlDeviceGetClock(nvmlDevice_t device, nvmlClockType_t type, nvmlC
     {                                                                                \
         ENTER_DEVICE(fn, device);                                                    \
         NEED(to && (unsigned)type < NVML_CLOCK_COUNT);                               \
-        SUPPORTED(type == NVML_CLOCK_GRAPHICS || type == NVML_CLOCK_MEM || !graphics_only(FN_##fn)); \
+        nvmlReturn_t rc = application(FN_##fn, type);                                \
+        if (rc != NVML_SUCCESS)                                                      \
+            return rc;                                                               \
         *to = clock_max(c.gpu->profile, type);                                       \
         return NVML_SUCCESS;                                                         \
     }
 
-/* There are application clocks of these two domains only. */
-static bool graphics_only(enum function fn)
+/* Application clocks are of two domains only, and no more with the branches since 590. */
+static nvmlReturn_t application(enum function fn, nvmlClockType_t type)
 {
-    return fn != FN_nvmlDeviceGetMaxCustomerBoostClock;
+    if (fn == FN_nvmlDeviceGetMaxCustomerBoostClock)
+        return NVML_SUCCESS;
+    if (branch.number >= 590)
+        return NVML_ERROR_DEPRECATED;
+    return type == NVML_CLOCK_GRAPHICS || type == NVML_CLOCK_MEM ? NVML_SUCCESS : NVML_ERROR_NOT_SUPPORTED;
 }
 
 MOST(nvmlDeviceGetApplicationsClock)

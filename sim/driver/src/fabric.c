@@ -33,6 +33,8 @@ static unsigned char summary(const struct call *c, unsigned mask)
 {
     if (c->gpu->levels[FABRIC_SUMMARY].given)
         return (unsigned char)level_at(c->gpu, FABRIC_SUMMARY, c->t);
+    if (!mask)
+        return NVML_GPU_FABRIC_HEALTH_SUMMARY_NOT_SUPPORTED; /* as on a node without a rack */
     bool well = NVML_GPU_FABRIC_HEALTH_GET(mask, _DEGRADED_BW) != NVML_GPU_FABRIC_HEALTH_MASK_DEGRADED_BW_TRUE &&
                 NVML_GPU_FABRIC_HEALTH_GET(mask, _ROUTE_RECOVERY) != NVML_GPU_FABRIC_HEALTH_MASK_ROUTE_RECOVERY_TRUE &&
                 NVML_GPU_FABRIC_HEALTH_GET(mask, _ROUTE_UNHEALTHY) != NVML_GPU_FABRIC_HEALTH_MASK_ROUTE_UNHEALTHY_TRUE &&
@@ -102,12 +104,12 @@ nvmlReturn_t nvmlDeviceGetPlatformInfo(nvmlDevice_t device, nvmlPlatformInfo_t *
     unsigned version = to->version, tray = c.gpu->index / PER_TRAY, module = c.gpu->index % PER_TRAY + 1;
     if (version != nvmlPlatformInfo_v2 && version != nvmlPlatformInfo_v1)
         return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
-    SUPPORTED(c.gpu->profile->architecture >= NVML_DEVICE_ARCH_BLACKWELL && c.gpu->profile->nvlinks);
-    uint64_t guid = mix(c.scenario->seed, 0x3000 + c.gpu->index), chassis = mix(c.scenario->seed, 0x4000);
+    SUPPORTED(c.gpu->profile->architecture >= NVML_DEVICE_ARCH_ADA); /* nvml.h says Blackwell; captures say more */
     *to = (nvmlPlatformInfo_t){.version = version, .moduleId = (unsigned char)module, .hostId = 1};
-    memcpy(to->ibGuid, &guid, sizeof guid);
     if (!c.gpu->profile->rack)
         return NVML_SUCCESS;
+    uint64_t guid = mix(c.scenario->seed, 0x3000 + c.gpu->index), chassis = mix(c.scenario->seed, 0x4000);
+    memcpy(to->ibGuid, &guid, sizeof guid);
     char serial[17];
     snprintf(serial, sizeof serial, "18%011llu", (unsigned long long)(chassis % 100000000000));
     memcpy(to->chassisSerialNumber, serial, 13);

@@ -52,7 +52,7 @@ static nvmlReturn_t limit(const struct call *c, const struct ask *a, double *val
 static nvmlReturn_t threshold(const struct call *c, const struct ask *a, double *value)
 {
     const struct profile *p = c->gpu->profile;
-    SUPPORTED(p->architecture >= NVML_DEVICE_ARCH_ADA);
+    SUPPORTED(p->architecture >= NVML_DEVICE_ARCH_ADA && (a->index != 2 || p->memory_max));
     const unsigned at[] = {p->shutdown, p->slowdown, 0, p->gpu_max};
     *value = a->index == 2 ? 0 : (double)p->gpu_max - at[a->index];
     return NVML_SUCCESS;

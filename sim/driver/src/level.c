@@ -113,8 +113,9 @@ void level_defaults(struct gpu *g)
         [NVLINK_SYMBOL_BER] = 1.5e-254,
         [BAR1_USED] = 0x1p21,
         [ODOMETER] = 1e7,
-        [ADDRESSING] = p->c2c_links ? NVML_DEVICE_ADDRESSING_MODE_ATS : NVML_DEVICE_ADDRESSING_MODE_HMM,
+        [ADDRESSING] = p->c2c_links ? NVML_DEVICE_ADDRESSING_MODE_ATS : NVML_DEVICE_ADDRESSING_MODE_NONE,
         [FABRIC_CLIQUE] = p->rack ? 32766 : 0,
+        [FABRIC_HEALTH] = p->rack ? 0x1aa : 0, /* all well, and right configured */
         [PCIE_GENERATION] = p->pcie_generation,
         [PCIE_WIDTH] = p->pcie_width,
         [FABRIC_STATE] = p->fabric ? NVML_GPU_FABRIC_STATE_COMPLETED : NVML_GPU_FABRIC_STATE_NOT_SUPPORTED,

@@ -50,7 +50,6 @@ void mig_finish(struct gpu *g)
         i->gpu.profile = g->profile;
         i->gpu.part = i->row->slices / 7.0;
         i->gpu.memory = mig_row_memory(g->profile, i->row);
-        i->gpu.reserved = g->reserved / 8 * i->row->eighths;
         i->gpu.resets = g->resets;
         name_computes(g, i);
         take_processes(g, i);

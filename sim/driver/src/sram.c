@@ -64,7 +64,7 @@ nvmlReturn_t nvmlDeviceGetUnrepairableMemoryFlag_v1(nvmlDevice_t device, nvmlUnr
 {
     ENTER_DEVICE(nvmlDeviceGetUnrepairableMemoryFlag_v1, device);
     NEED(to);
-    SUPPORTED(c.gpu->profile->architecture >= NVML_DEVICE_ARCH_BLACKWELL);
+    SUPPORTED(c.gpu->profile->architecture >= NVML_DEVICE_ARCH_HOPPER);
     to->bUnrepairableMemory = level_at(c.gpu, UNREPAIRABLE, c.t) > 0;
     return NVML_SUCCESS;
 }
