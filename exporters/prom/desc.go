@@ -23,19 +23,27 @@ func Name(d *metric.Desc) string {
 	return name
 }
 
-// row is what all series of one metric.Desc have in common.
-type row struct {
-	desc    *prometheus.Desc
-	counter bool
-	labels  []*dto.LabelPair // those of the Desc; nobody changes them
+// family is what all rows of one name have in common.
+type family struct {
+	index int // from 0, in the order in which names were met
+	desc  *prometheus.Desc
+	name  string
+	help  string // the first row's: the format has one for a name
+	unit  string // empty for none
+	kind  dto.MetricType
 }
 
-// rows makes each row once, and one description for all rows of a name: the
-// format has one help text for a name, and the first one stands.
+// row is what all series of one metric.Desc have in common.
+type row struct {
+	*family
+	labels []*dto.LabelPair // those of the Desc; nobody changes them
+}
+
+// rows makes each row and each family once. What it has made, nobody changes.
 type rows struct {
 	mu    sync.RWMutex // guards what follows
 	known map[*metric.Desc]*row
-	named map[string]*prometheus.Desc
+	named map[string]*family
 }
 
 func (x *rows) of(d *metric.Desc) *row {
@@ -55,17 +63,35 @@ func (x *rows) add(d *metric.Desc) *row {
 		return r
 	}
 	if x.known == nil {
-		x.known, x.named = map[*metric.Desc]*row{}, map[string]*prometheus.Desc{}
+		x.known, x.named = map[*metric.Desc]*row{}, map[string]*family{}
 	}
 	name := Name(d)
 	if x.named[name] == nil {
-		// No label names: they are no part of what the registry holds us to.
-		x.named[name] = prometheus.V2.NewDesc(name, d.Help, prometheus.UnconstrainedLabels(nil), nil, prometheus.WithUnit(string(d.Unit)))
+		x.named[name] = newFamily(len(x.named), name, d)
 	}
-	r := &row{desc: x.named[name], counter: d.Kind == metric.Counter}
+	r := &row{family: x.named[name]}
 	for _, l := range d.Labels {
 		r.labels = append(r.labels, pair(l.Name, l.Value))
 	}
 	x.known[d] = r
 	return r
+}
+
+func newFamily(index int, name string, d *metric.Desc) *family {
+	f := &family{index: index, name: name, help: d.Help, unit: string(d.Unit), kind: dto.MetricType_GAUGE}
+	if d.Kind == metric.Counter {
+		f.kind = dto.MetricType_COUNTER
+	}
+	// No label names: they are no part of what a registry holds us to.
+	f.desc = prometheus.V2.NewDesc(name, f.help, prometheus.UnconstrainedLabels(nil), nil, prometheus.WithUnit(f.unit))
+	return f
+}
+
+// empty returns the family without series, for one page.
+func (f *family) empty() *dto.MetricFamily {
+	out := &dto.MetricFamily{Name: &f.name, Help: &f.help, Type: &f.kind}
+	if f.unit != "" {
+		out.Unit = &f.unit
+	}
+	return out
 }

@@ -129,7 +129,7 @@ func registry(t testing.TB, cs ...prometheus.Collector) *prometheus.Registry {
 func scrape(t testing.TB, s exporters.Snapshot, accept string) string {
 	t.Helper()
 	var log bytes.Buffer
-	h := prom.Handler(registry(t, exporter(s)), slog.New(slog.NewTextHandler(&log, nil)))
+	h := prom.Handler(registry(t), slog.New(slog.NewTextHandler(&log, nil)), exporter(s))
 	r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
 	if accept != "" {
 		r.Header.Set("Accept", accept)

@@ -1,13 +1,16 @@
 package prom
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
 )
 
 // maxScrapes is how many scrapes are answered at the same time. A few servers
@@ -19,16 +22,40 @@ const maxScrapes = 8
 // byte would cost the series.
 func clean(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
-// Handler serves what reg gathers, as OpenMetrics to who asks for it. What
-// cannot be gathered is left out and logged: the rest is served.
-func Handler(reg *prometheus.Registry, log *slog.Logger) http.Handler {
-	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{
-		ErrorLog:            errorLog{log},
-		ErrorHandling:       promhttp.ContinueOnError,
-		Registry:            reg,
-		MaxRequestsInFlight: maxScrapes,
-		EnableOpenMetrics:   true,
+// handler is a page that is compressed to who accepts it.
+type handler struct {
+	http.Handler
+	plain http.Handler // without compression and limit
+}
+
+// Handler serves what reg and then the others gather, as OpenMetrics to who
+// asks for it. No two of them may have the same names. What cannot be gathered
+// is left out and logged: the rest is served.
+func Handler(reg *prometheus.Registry, log *slog.Logger, others ...prometheus.Gatherer) http.Handler {
+	plain := promhttp.HandlerFor(together(append([]prometheus.Gatherer{reg}, others...)), promhttp.HandlerOpts{
+		ErrorLog:           errorLog{log},
+		ErrorHandling:      promhttp.ContinueOnError,
+		Registry:           reg,
+		EnableOpenMetrics:  true,
+		DisableCompression: true,
 	})
+	return handler{limited(compressed(plain)), plain}
+}
+
+// together gathers from several that have no name in common. It is
+// prometheus.Gatherers without the checks of every series.
+type together []prometheus.Gatherer
+
+// Gather implements prometheus.Gatherer.
+func (t together) Gather() ([]*dto.MetricFamily, error) {
+	var out []*dto.MetricFamily
+	var errs []error
+	for _, g := range t {
+		families, err := g.Gather()
+		out, errs = append(out, families...), append(errs, err)
+	}
+	slices.SortFunc(out, byName)
+	return out, errors.Join(errs...)
 }
 
 // errorLog is a promhttp.Logger.

@@ -2,7 +2,6 @@ package prom_test
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"math"
 	"net/http"
@@ -125,8 +124,7 @@ func TestOneBadGPUHidesNoOther(t *testing.T) {
 
 func TestScrapesMayOverlap(t *testing.T) {
 	s := node(fewDescs)
-	reg := registry(t, exporter(s))
-	h := prom.Handler(reg, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	h := prom.Handler(registry(t), slog.New(slog.DiscardHandler), exporter(s))
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {

@@ -2,7 +2,6 @@ package prom_test
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -43,7 +42,7 @@ func fullNode() exporters.Snapshot {
 // the budget. The number to hold is a median (p50-ns/op) of 3 ms, the goal 2.
 func BenchmarkScrape(b *testing.B) {
 	s := fullNode()
-	h := prom.Handler(registry(b, exporter(s)), slog.New(slog.NewTextHandler(io.Discard, nil)))
+	h := prom.Handler(registry(b), slog.New(slog.DiscardHandler), exporter(s))
 	for _, encoding := range []string{"identity", "gzip"} {
 		b.Run(encoding, func(b *testing.B) { benchmarkPage(b, h, encoding) })
 	}

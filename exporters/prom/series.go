@@ -20,22 +20,22 @@ const (
 	labelInstance = "gpu_instance" // the driver's id, of what is about a MIG instance
 )
 
-// series is one value as a prometheus.Metric. Its label pairs may be shared
-// with other series, and nobody changes them.
+// series is one value. Its label pairs may be shared with other series, and
+// nobody changes them.
 type series struct {
-	desc    *prometheus.Desc
-	labels  []*dto.LabelPair // in the order of names
+	row     *row
 	value   float64
-	gauge   *dto.Gauge // one of the two
-	counter *dto.Counter
+	metric  dto.Metric
+	gauge   dto.Gauge // one of the two is pointed to by metric
+	counter dto.Counter
 }
 
 // Desc implements prometheus.Metric.
-func (s *series) Desc() *prometheus.Desc { return s.desc }
+func (s *series) Desc() *prometheus.Desc { return s.row.desc }
 
 // Write implements prometheus.Metric. It may be called concurrently.
 func (s *series) Write(m *dto.Metric) error {
-	m.Label, m.Gauge, m.Counter = s.labels, s.gauge, s.counter
+	m.Label, m.Gauge, m.Counter = s.metric.Label, s.metric.Gauge, s.metric.Counter
 	return nil
 }
 
@@ -54,17 +54,17 @@ type page struct {
 }
 
 func (p *page) series(pt *exporters.Point) *series {
-	r := p.rows.of(pt.Desc)
 	if len(p.free) == 0 {
 		p.free = make([]series, slab)
 	}
 	s := &p.free[0]
 	p.free = p.free[1:]
-	s.desc, s.value, s.labels = r.desc, pt.Value, p.labels(pt, r)
-	if r.counter {
-		s.counter = &dto.Counter{Value: &s.value}
+	s.row, s.value = p.rows.of(pt.Desc), pt.Value
+	s.metric.Label = p.labels(pt, s.row)
+	if s.row.kind == dto.MetricType_COUNTER {
+		s.counter.Value, s.metric.Counter = &s.value, &s.counter
 	} else {
-		s.gauge = &dto.Gauge{Value: &s.value}
+		s.gauge.Value, s.metric.Gauge = &s.value, &s.gauge
 	}
 	return s
 }
