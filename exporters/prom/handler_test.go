@@ -146,26 +146,24 @@ func TestTextAlone(t *testing.T) {
 	}
 }
 
-// slow is a text that waits.
-type slow chan struct{}
+// slow is a text that says when it has begun and waits until it may end.
+type slow struct{ begun, end chan struct{} }
 
-func (s slow) AppendText(dst []byte) []byte { s <- struct{}{}; <-s; return dst }
+func (s slow) AppendText(dst []byte) []byte { s.begun <- struct{}{}; <-s.end; return dst }
 
 func TestTooManyScrapesAreTurnedAway(t *testing.T) {
-	s := make(slow)
+	s := slow{make(chan struct{}), make(chan struct{})}
 	h := prom.WithText(nil, s)
 	done := make(chan int)
 	const held = 8
 	for range held {
 		go func() { done <- get(h).Code }()
-		<-s
+		<-s.begun
 	}
 	if code := get(h).Code; code != http.StatusServiceUnavailable {
 		t.Errorf("scrape %d: status %d, want 503", held+1, code)
 	}
-	for range held {
-		s <- struct{}{}
-	}
+	close(s.end)
 	for range held {
 		if code := <-done; code != http.StatusOK {
 			t.Errorf("status %d of a scrape that was there in time", code)
