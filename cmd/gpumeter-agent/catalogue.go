@@ -5,9 +5,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gpumeter/gpumeter/agent/host"
+	"github.com/gpumeter/gpumeter/agent/kmsg"
 	"github.com/gpumeter/gpumeter/agent/meter"
 	"github.com/gpumeter/gpumeter/agent/nvml"
 	"github.com/gpumeter/gpumeter/exporters"
+	"github.com/gpumeter/gpumeter/exporters/influx"
+	"github.com/gpumeter/gpumeter/exporters/otlp"
 	"github.com/gpumeter/gpumeter/exporters/prom"
 	"github.com/gpumeter/gpumeter/metric"
 )
@@ -38,6 +42,8 @@ func catalogue() []chapter {
 		{"What the driver says of a GPU", ofRows(nvml.Table)},
 		{"Time integrals of a GPU", ofDescs(meter.Descs(), "the meter")},
 		{"Identity and state", ofDescs(exporters.State(), "the agent")},
+		{"The node itself", ofDescs(host.Descs(), "the kernel")},
+		{"The agent's own health", ofDescs(slices.Concat(kmsg.Descs(), otlp.Descs(), influx.Descs()), "the agent")},
 	}
 }
 

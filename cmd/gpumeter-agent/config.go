@@ -9,11 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/gpumeter/gpumeter/agent/nvml"
 	"github.com/gpumeter/gpumeter/usage"
 )
 
@@ -35,6 +38,11 @@ type config struct {
 	Node      string        `yaml:"node"`
 	LogLevel  string        `yaml:"log_level"`
 	Cloud     usage.Cloud   `yaml:"cloud"`
+	Metrics   []string      `yaml:"metrics"`
+	Host      bool          `yaml:"host"`
+	Kmsg      string        `yaml:"kmsg"`
+	OTLP      otlpConfig    `yaml:"otlp"`
+	Influx    influxConfig  `yaml:"influx"`
 }
 
 // Defaults. The port is free of other well-known exporters.
@@ -67,7 +75,18 @@ func (c *config) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&c.Cloud.Reservation, "cloud-reservation", "", "reservation id")
 	fs.StringVar(&c.Cloud.Cluster, "cloud-cluster", "", "cluster")
 	fs.StringVar(&c.Cloud.Rack, "cloud-rack", "", "rack or NVLink domain")
+	fs.StringSliceVar(&c.Metrics, "metrics", nil, "groups of metrics that are read besides the default ones: "+strings.Join(nvml.Groups(), ", ")+", or all")
+	fs.BoolVar(&c.Host, "host", true, "read the node's CPU, memory, disks and network too")
+	fs.StringVar(&c.Kmsg, "kmsg", kmsgAuto, "where the kernel's log is read for errors of GPUs: auto, off or a path")
+	c.OTLP.flags(fs)
+	c.Influx.flags(fs)
 }
+
+// Words of --kmsg besides a path.
+const (
+	kmsgAuto = "auto" // /dev/kmsg, if this user may read it
+	kmsgOff  = "off"
+)
 
 // load fills c from a file, except for what flags have set.
 func (c *config) load(name string, fs *pflag.FlagSet) error {
@@ -77,22 +96,27 @@ func (c *config) load(name string, fs *pflag.FlagSet) error {
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	dec.KnownFields(true)
-	given := map[string]string{}
-	fs.Visit(func(f *pflag.Flag) { given[f.Name] = f.Value.String() })
-	listen := append([]string(nil), c.Listen...)
+	var given []func() error
+	fs.Visit(func(f *pflag.Flag) { given = append(given, again(f)) })
 	if err := dec.Decode(c); err != nil && !errors.Is(err, io.EOF) {
 		return fileError(name, err)
 	}
-	for flag, value := range given {
-		if flag == "listen" {
-			c.Listen = listen
-			continue
-		}
-		if err := fs.Set(flag, value); err != nil {
+	for _, set := range given {
+		if err := set(); err != nil {
 			return usageError{err}
 		}
 	}
 	return nil
+}
+
+// again returns what gives a flag the value once more that it has now.
+func again(f *pflag.Flag) func() error {
+	if list, ok := f.Value.(pflag.SliceValue); ok {
+		values := slices.Clone(list.GetSlice())
+		return func() error { return list.Replace(values) }
+	}
+	value := f.Value.String()
+	return func() error { return f.Value.Set(value) }
 }
 
 var (
@@ -126,8 +150,15 @@ func (c *config) validate() error {
 		return usageError{fmt.Errorf("spool size of %d MiB is less than 1 MiB", c.SpoolMiB)}
 	case c.State == "":
 		return usageError{errors.New("state folder is empty")}
+	case c.Kmsg != kmsgAuto && c.Kmsg != kmsgOff && !filepath.IsAbs(c.Kmsg):
+		return usageError{fmt.Errorf("kmsg %q is not auto, off or an absolute path", c.Kmsg)}
 	case c.NVML != "" && !filepath.IsAbs(c.NVML):
 		return usageError{fmt.Errorf("nvml %q is not an absolute path", c.NVML)}
+	}
+	for _, err := range []error{nvml.CheckGroups(c.Metrics), c.OTLP.validate(), c.Influx.validate()} {
+		if err != nil {
+			return usageError{err}
+		}
 	}
 	for _, addr := range c.Listen {
 		if _, _, err := net.SplitHostPort(addr); err != nil {

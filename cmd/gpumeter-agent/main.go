@@ -23,7 +23,9 @@ func main() {
 	context.AfterFunc(ctx, stop)
 	cmd := newRoot()
 	if err := cmd.ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "gpumeter-agent:", err)
+		if !said(err) {
+			fmt.Fprintln(os.Stderr, "gpumeter-agent:", err)
+		}
 		stop()
 		os.Exit(exitCode(err))
 	}
@@ -34,9 +36,14 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// exitCode is 2 for wrong usage and 1 for everything else. Some errors of usage
-// are cobra's own, and it gives them no type.
+// exitCode is 2 for wrong usage and 1 for everything else, except where a
+// command has a status of its own. Some errors of usage are cobra's own, and it
+// gives them no type.
 func exitCode(err error) int {
+	var own exitError
+	if errors.As(err, &own) {
+		return own.status
+	}
 	var u usageError
 	if errors.As(err, &u) {
 		return 2
@@ -62,6 +69,9 @@ the driver library and nothing else: no DCGM, no nvidia-smi, no root.`,
   # send the records to a collector
   gpumeter-agent run --config /etc/gpumeter/agent.yaml
 
+  # look at this node once, and judge it
+  gpumeter-agent scan
+
   # let go of the driver for an upgrade
   gpumeter-agent pause --for 20m`,
 		Version:       version,
@@ -69,6 +79,6 @@ the driver library and nothing else: no DCGM, no nvidia-smi, no root.`,
 		SilenceUsage:  true,
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	cmd.AddCommand(newRun(), newWorker(), newPause(), newResume(), newStatus(), newMetrics(), newProbe(), newMan(cmd))
+	cmd.AddCommand(newRun(), newWorker(), newPause(), newResume(), newStatus(), newScan(), newMetrics(), newProbe(), newMan(cmd))
 	return cmd
 }

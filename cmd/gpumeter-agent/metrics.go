@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,25 +17,32 @@ import (
 	"github.com/gpumeter/gpumeter/exporters/prom"
 )
 
-// metricsHandler serves the GPUs and the agent's own health.
-func metricsHandler(a *agent.Agent, sp *spool.Spool, p *push.Pusher, log *slog.Logger) http.Handler {
-	reg := prometheus.NewRegistry()
-	reg.MustRegister(
-		prom.New(prom.Options{Snapshot: func() exporters.Snapshot { return snapshot(a) }}),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&health{agent: a, spool: sp, push: p},
-	)
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", prom.Handler(reg, log))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answerHealth(w, a) })
-	mux.HandleFunc("GET /{$}", landing)
-	return mux
+// exported is what every exporter shows.
+type exported struct {
+	agent   *agent.Agent
+	senders senders
 }
 
-// snapshot is what every exporter shows.
-func snapshot(a *agent.Agent) exporters.Snapshot {
-	s := a.Snapshot()
-	return exporters.Snapshot{Frame: s.Frame, Node: s.Node, Totals: s.Totals, Holders: s.Holders}
+func (e *exported) snapshot() exporters.Snapshot {
+	s := e.agent.Snapshot()
+	return exporters.Snapshot{
+		Frame: s.Frame, Node: s.Node, Totals: s.Totals, Holders: s.Holders,
+		Host: slices.Concat(s.Host, e.senders.readings()),
+	}
+}
+
+// metricsHandler serves the GPUs and the agent's own health.
+func metricsHandler(e *exported, sp *spool.Spool, p *push.Pusher, log *slog.Logger) http.Handler {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		&health{agent: e.agent, spool: sp, push: p},
+	)
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", prom.Handler(reg, log, prom.New(prom.Options{Snapshot: e.snapshot})))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answerHealth(w, e.agent) })
+	mux.HandleFunc("GET /{$}", landing)
+	return mux
 }
 
 // staleAfter is how old the newest frame may be before the agent calls itself

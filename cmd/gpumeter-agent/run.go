@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gpumeter/gpumeter/agent"
+	"github.com/gpumeter/gpumeter/agent/host"
 	"github.com/gpumeter/gpumeter/agent/nvml"
 	"github.com/gpumeter/gpumeter/agent/push"
 	"github.com/gpumeter/gpumeter/agent/spool"
@@ -119,20 +120,36 @@ func serve(ctx context.Context, c config, p parts, log *slog.Logger) error {
 		Node: p.node, BootID: readLine("/proc/sys/kernel/random/boot_id"),
 		Interval: c.Interval, Window: c.Window,
 		NewReader: func(known []metric.GPU) agent.Reader {
-			return nvml.NewReader(nvml.Config{Library: c.NVML, Interval: c.Interval, Known: known, Log: log})
+			return nvml.NewReader(nvml.Config{Library: c.NVML, Interval: c.Interval, Groups: c.Metrics, Known: known, Log: log})
 		},
-		Spool: p.spool, Push: p.push, PauseFile: c.PauseFile, Log: log, Now: time.Now,
+		Host: newHost(c, log), Spool: p.spool, Push: p.push, PauseFile: c.PauseFile, Log: log, Now: time.Now,
 	})
 	if err != nil {
 		return err
 	}
+	e := &exported{agent: a}
+	if e.senders, err = newSenders(ctx, c, e.snapshot, log); err != nil {
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.Run(ctx) })
-	g.Go(func() error { return serveMetrics(ctx, c, metricsHandler(a, p.spool, p.push, log), log) })
+	g.Go(func() error { return serveMetrics(ctx, c, metricsHandler(e, p.spool, p.push, log), log) })
+	g.Go(func() error {
+		e.senders.run(ctx, log)
+		return nil
+	})
 	g.Go(func() error { return serveControl(ctx, filepath.Join(c.State, agent.Control), a.ControlHandler()) })
 	g.Go(func() error { return obeySignals(ctx, a, log) })
 	log.Info("agent runs", "node", p.node.Name, "agent", p.spool.Stats().Agent, "listen", c.Listen, "collector", c.Collector)
 	return g.Wait()
+}
+
+// newHost returns what reads the node itself; nil if it is not to be read.
+func newHost(c config, log *slog.Logger) *host.Reader {
+	if !c.Host {
+		return nil
+	}
+	return host.New(host.Config{State: c.State, Log: log})
 }
 
 // serveMetrics serves /metrics; without a web configuration on loopback only.
