@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,9 +19,11 @@ import (
 
 	"github.com/gpumeter/gpumeter/agent/holder"
 	"github.com/gpumeter/gpumeter/agent/host"
+	"github.com/gpumeter/gpumeter/agent/kmsg"
 	"github.com/gpumeter/gpumeter/agent/meter"
 	"github.com/gpumeter/gpumeter/agent/push"
 	"github.com/gpumeter/gpumeter/agent/spool"
+	"github.com/gpumeter/gpumeter/agent/xid"
 	"github.com/gpumeter/gpumeter/metric"
 	"github.com/gpumeter/gpumeter/usage"
 )
@@ -46,6 +49,9 @@ type Config struct {
 	Interval, Window time.Duration
 	// NewReader makes the reader, given the GPUs that the node had before.
 	NewReader func(known []metric.GPU) Reader
+	// KernelLog makes the reader of the kernel's log, given the place up to
+	// which it was read before; nil reads none.
+	KernelLog func(from kmsg.Position) KernelLog
 	Spool     *spool.Spool
 	// Push sends the spool to a collector; nil keeps everything on the node.
 	Push *push.Pusher
@@ -63,6 +69,7 @@ type Agent struct {
 	reader  Reader
 	meter   *meter.Meter // of the loop only
 	holders *holder.Process
+	errors  *errorCounts // of the loop only
 	pause   pause
 	// windows carries closed windows from the loop to the keeper: a disk that
 	// stalls must not keep the loop from looking.
@@ -80,7 +87,10 @@ type Snapshot struct {
 	Node    usage.Node
 	Totals  map[string][]metric.Reading // by UUID
 	Holders map[string][]usage.Holder   // by UUID
-	Host    []metric.Reading
+	// Host is what the node says of itself, and how reading its log goes.
+	Host []metric.Reading
+	// Xids counts the errors of each GPU and code since the spool was made.
+	Xids []xid.Count
 }
 
 // Stats is the agent's own health.
@@ -90,10 +100,10 @@ type Stats struct {
 	Paused  bool
 }
 
-// window is a closed window with the meter's state after it.
+// window is a closed window with the state after it, by the names of its parts.
 type window struct {
 	batch *usage.Batch // nil: the state alone
-	state []byte
+	state map[string][]byte
 }
 
 // maxWindows is how many windows may wait for a stalling disk before the loop
@@ -130,6 +140,9 @@ func New(cfg Config) (*Agent, error) {
 	for _, g := range s.GPUs {
 		known = append(known, g.GPU)
 	}
+	if a.errors, err = newErrorCounts(&cfg); err != nil {
+		return nil, err
+	}
 	a.reader = cfg.NewReader(known)
 	return a, nil
 }
@@ -147,6 +160,9 @@ func (a *Agent) Run(ctx context.Context) error {
 			a.cfg.Host.Run(ctx)
 			return nil
 		})
+	}
+	if a.errors.log != nil {
+		g.Go(func() error { return a.errors.log.Run(ctx) })
 	}
 	g.Go(func() error {
 		defer close(a.windows)
@@ -180,6 +196,7 @@ func (a *Agent) loop(ctx context.Context) error {
 // step takes one frame.
 func (a *Agent) step(ctx context.Context) error {
 	f := a.reader.Frame()
+	a.errors.merge(&f)
 	closed := a.meter.Observe(f)
 	a.publish(f)
 	a.followPause(ctx)
@@ -202,6 +219,7 @@ func (a *Agent) publish(f metric.Frame) {
 	if a.cfg.Host != nil {
 		s.Host = a.cfg.Host.Readings()
 	}
+	s.Host, s.Xids = slices.Concat(s.Host, a.errors.readings()), a.errors.merger.Counts()
 	for i := range f.Looks {
 		l := &f.Looks[i]
 		s.Totals[l.GPU.UUID] = a.meter.Totals(l.GPU.UUID)
@@ -222,12 +240,17 @@ func (a *Agent) hand(closed []meter.Closed) error {
 	if err != nil {
 		return fmt.Errorf("encode the meter's state: %w", err)
 	}
+	if len(closed) == 0 {
+		a.windows <- window{nil, map[string][]byte{stateKey: state}}
+		return nil
+	}
+	counts, err := a.errors.state()
+	if err != nil {
+		return err
+	}
 	for _, c := range closed {
 		b := a.batch(c)
-		a.windows <- window{&b, state}
-	}
-	if len(closed) == 0 {
-		a.windows <- window{nil, state}
+		a.windows <- window{&b, map[string][]byte{stateKey: state, xidKey: counts}}
 	}
 	return nil
 }
@@ -240,12 +263,12 @@ func (a *Agent) keeper() error {
 			continue // the loop must not be held up while it ends
 		}
 		if w.batch == nil {
-			if err := a.cfg.Spool.PutState(stateKey, w.state); err != nil {
+			if err := a.cfg.Spool.PutState(stateKey, w.state[stateKey]); err != nil {
 				a.cfg.Log.Warn("meter state is not stored before the window closes", "err", err)
 			}
 			continue
 		}
-		if _, failed = a.cfg.Spool.Append(*w.batch, map[string][]byte{stateKey: w.state}); failed != nil {
+		if _, failed = a.cfg.Spool.Append(*w.batch, w.state); failed != nil {
 			continue
 		}
 		a.mu.Lock()

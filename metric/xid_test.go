@@ -161,6 +161,12 @@ current.
   The same error from both is one. Counts are lower bounds: the driver prints
   some errors once in thirty, and both sources can lose what comes too fast; what
   the kernel's log lost is counted apart (` + "`gpumeter.kmsg.lost`" + `).
+* **The kernel's log** is followed from where the agent stopped, over restarts;
+  after a reboot from its beginning; at the very first start from its end. Only
+  lines that the kernel itself wrote are believed: a program that writes an Xid
+  into /dev/kmsg makes no GPU unhealthy. Reading it takes root or CAP_SYSLOG (or
+  ` + "`kernel.dmesg_restrict=0`" + `), and in a container the device itself; without it
+  the errors come from the driver library alone.
 * **Severity**: *record* asks for nothing; *application* is the job's own error,
   or one that a restart of the job ends; *service* asks for a reset at the next
   opportunity, or a ticket; *reset* for draining the node and resetting the GPU;

@@ -21,7 +21,7 @@ const (
 type record struct {
 	seq   uint64
 	stamp time.Duration // by the log's clock
-	at    time.Duration // boot clock
+	at    time.Duration // boot clock, of reports
 	// reports says that it is an error report.
 	reports bool
 	report  Report

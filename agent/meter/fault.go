@@ -109,12 +109,26 @@ const unknownLoad = ^uint64(0)
 // observeXid records a driver error; a fatal one makes its GPU unhealthy.
 func (m *Meter) observeXid(x metric.Xid) {
 	atMs := x.At.Milliseconds()
-	m.event(atMs, usage.Event{Kind: usage.EventXid, GPU: x.UUID, Value: int64(x.Code)})
+	m.event(atMs, usage.Event{Kind: usage.EventXid, GPU: x.UUID, Value: int64(x.Code), Detail: detail(&x)})
 	g := m.gpus[x.UUID]
-	if g == nil || g.fault.reason != "" && !g.fault.freed || !metric.FatalXid(x.Code) {
+	if g == nil || g.fault.reason != "" && !g.fault.freed || !x.Fatal() {
 		return
 	}
 	m.begin(g, fmt.Sprintf("xid_%d", x.Code), atMs)
+	// The log of a new boot may tell of an error from before anybody looked,
+	// and the GPU may have been reset since: the first good look decides.
+	g.fault.freed = m.rebooted && atMs < m.coldMs
+}
+
+// detail is what the driver says of an error, and for how many more it stands.
+func detail(x *metric.Xid) string {
+	switch {
+	case x.More == 0:
+		return x.Detail
+	case x.Detail == "":
+		return fmt.Sprintf("and %d more", x.More)
+	}
+	return fmt.Sprintf("%s (and %d more)", x.Detail, x.More)
 }
 
 // sick reports whether a span counts as unhealthy.

@@ -63,7 +63,8 @@ type Meter struct {
 	// openMs is the boot time at which the oldest open window began.
 	openMs   int64
 	started  bool
-	expected int // the most GPUs that ever answered at the same time
+	rebooted bool // the node booted since the state that the meter goes on from
+	expected int  // the most GPUs that ever answered at the same time
 	lastMs   int64
 	coldMs   int64  // when the meter began to learn how many GPUs there are
 	faults   uint64 // changes of health

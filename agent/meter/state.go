@@ -35,6 +35,7 @@ func (m *Meter) State() State {
 // with the first good look that does not show it again.
 func (m *Meter) restore(s State) {
 	rebooted := s.BootID != m.cfg.BootID
+	m.rebooted = rebooted && s.BootID != ""
 	m.expected = s.Expected
 	for _, x := range s.GPUs {
 		g := m.find(x.GPU, 0)
