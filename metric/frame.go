@@ -135,6 +135,7 @@ func KnownShare(v float64) Share { return Share{Known: true, Value: v} }
 // Origin says through which door an error report came.
 type Origin uint8
 
+// Where an error report can come from.
 const (
 	FromDriver Origin = iota // an NVML event
 	FromKernel               // the kernel's log

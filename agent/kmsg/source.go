@@ -19,8 +19,8 @@ type Source interface {
 	// says that records were overwritten: the next Read has the oldest that is
 	// left.
 	Read(p []byte, wait time.Duration) (n int, waited bool, err error)
-	// Close ends a Read that waits. It may be called twice, and concurrently.
-	Close() error
+	// Closer ends a Read that waits. Close may be called twice, and concurrently.
+	io.Closer
 }
 
 // file is a Source that is a device or a FIFO.
