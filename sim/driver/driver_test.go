@@ -27,6 +27,8 @@ var children = map[string]func(){
 	"crash":   childPower,
 	"samples": childSamples,
 	"oldest":  childOldest,
+	"answers": childAnswers,
+	"cycles":  childCycles,
 }
 
 func newest() string { return filepath.Join(built, "libnvidia-ml.so.1") }

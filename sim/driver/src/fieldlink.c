@@ -82,7 +82,7 @@ static nvmlReturn_t errors_by_scope(const struct call *c, const struct ask *a, d
 static nvmlReturn_t traffic(const struct call *c, const struct ask *a, double *value)
 {
     unsigned n = c->gpu->profile->nvlinks;
-    SUPPORTED(old(c));
+    SUPPORTED(n);
     NEED(a->scope == UINT32_MAX || a->scope < n);
     *value = gpu_counter(c->gpu, (enum curve_id)(a->arg & 0xff), c->t) / 1024 / (a->scope == UINT32_MAX ? 1 : n);
     if (a->arg & RAW)
@@ -128,7 +128,7 @@ const struct field link_fields[] = {
     {NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_RX, 0, 470, ULL, traffic, NVLINK_RX},
     {NVML_FI_DEV_NVLINK_THROUGHPUT_RAW_TX, 0, 470, ULL, traffic, NVLINK_TX | RAW},
     {NVML_FI_DEV_NVLINK_THROUGHPUT_RAW_RX, 0, 470, ULL, traffic, NVLINK_RX | RAW},
-    {NVML_FI_DEV_NVSWITCH_CONNECTED_LINK_COUNT, 0, 535, UINT, to_switch, 0},
+    {NVML_FI_DEV_NVSWITCH_CONNECTED_LINK_COUNT, 0, 470, UINT, to_switch, 0},
     {NVML_FI_DEV_NVLINK_ERROR_DL_REPLAY, 0, 535, ULL, errors_by_scope, NVLINK_REPLAY},
     {NVML_FI_DEV_NVLINK_ERROR_DL_RECOVERY, 0, 535, ULL, errors_by_scope, NVLINK_RECOVERY},
     {NVML_FI_DEV_NVLINK_ERROR_DL_CRC, 0, 535, ULL, errors_by_scope, NVLINK_CRC},

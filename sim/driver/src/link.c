@@ -123,6 +123,7 @@ nvmlReturn_t nvmlDeviceGetC2cModeInfoV(nvmlDevice_t device, nvmlC2cModeInfo_v1_t
 {
     ENTER_DEVICE(nvmlDeviceGetC2cModeInfoV, device);
     NEED(to);
+    SUPPORTED(c.gpu->profile->architecture >= NVML_DEVICE_ARCH_HOPPER);
     to->isC2cEnabled = c.gpu->profile->c2c_links > 0;
     return NVML_SUCCESS;
 }
