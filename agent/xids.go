@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 
 	"github.com/gpumeter/gpumeter/agent/kmsg"
 	"github.com/gpumeter/gpumeter/agent/xid"
@@ -36,6 +37,7 @@ type errorCounts struct {
 	merger   *xid.Merger
 	log      KernelLog     // nil: off
 	position kmsg.Position // after what was merged
+	full     func()        // says once that there is no room for more counters
 }
 
 // newErrorCounts goes on where the spool left off. A state that cannot be read
@@ -52,7 +54,10 @@ func newErrorCounts(cfg *Config) (*errorCounts, error) {
 			s = xidState{}
 		}
 	}
-	c := &errorCounts{merger: xid.New(cfg.BootID, s.Xids), position: s.Kernel}
+	log := cfg.Log
+	c := &errorCounts{merger: xid.New(cfg.BootID, s.Xids), position: s.Kernel, full: sync.OnceFunc(func() {
+		log.Warn("errors of more GPUs and codes than are counted: the rest are events only")
+	})}
 	if cfg.KernelLog != nil {
 		c.log = cfg.KernelLog(s.Kernel)
 	}
@@ -70,6 +75,9 @@ func (c *errorCounts) merge(f *metric.Frame) {
 		}
 	}
 	f.Xids = c.merger.Merge(f, k)
+	if c.merger.Dropped() > 0 {
+		c.full()
+	}
 }
 
 // state is stored with the window whose events it has counted, never alone:

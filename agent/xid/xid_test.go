@@ -328,3 +328,16 @@ func TestAnyInterleavingGivesTheTruth(t *testing.T) {
 		}
 	}
 }
+
+func TestCountersAreBounded(t *testing.T) {
+	m := xid.New("b", xid.State{})
+	at := 100 * time.Second
+	for code := 1; code <= 5000; code++ {
+		if all := m.Merge(frame(at, driver("GPU-a", code, at)), xid.Kernel{}); len(all) != 1 {
+			t.Fatalf("code %d: passed on %v", code, all)
+		}
+	}
+	if n := uint64(len(m.Counts())); n != 4096 || m.Dropped() != 5000-n {
+		t.Errorf("%d counters, %d dropped of 5000", n, m.Dropped())
+	}
+}
