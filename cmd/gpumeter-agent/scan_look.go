@@ -50,7 +50,7 @@ func look(ctx context.Context, f *scanFlags) (scan.Input, error) {
 // watchGPUs looks at the GPUs through a worker process until all have answered
 // and f.wait is over, or patience is. It returns the newest frame, with all Xids.
 func watchGPUs(ctx context.Context, f *scanFlags) (metric.Frame, error) {
-	r := nvml.NewReader(nvml.Config{Library: f.nvml, Interval: scanInterval, Deadline: scanDeadline, ColdDeadline: scanDeadline})
+	r := nvml.NewReader(nvml.Config{Library: f.nvml, Interval: scanInterval, Deadline: scanDeadline, ColdDeadline: scanDeadline, Groups: []string{nvml.AllGroups}})
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var g errgroup.Group
