@@ -169,10 +169,11 @@ func (d *device) platform() metric.Platform {
 		return metric.Platform{}
 	}
 	text := func(n uint8) string { return strconv.Itoa(int(n)) }
-	return metric.Platform{
-		Chassis: strings.ToValidUTF8(chassis, "?"), Slot: text(p.SlotNumber),
-		Tray: text(p.TrayIndex), Host: text(p.HostId), Module: text(p.ModuleId),
+	at := metric.Platform{Chassis: strings.ToValidUTF8(chassis, "?"), Host: text(p.HostId), Module: text(p.ModuleId)}
+	if chassis != "" || p.SlotNumber != 0 || p.TrayIndex != 0 { // else it is in no rack
+		at.Slot, at.Tray = text(p.SlotNumber), text(p.TrayIndex)
 	}
+	return at
 }
 
 func (d *device) platformCall(to unsafe.Pointer) nvml.Return {

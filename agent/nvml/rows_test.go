@@ -164,7 +164,7 @@ func h100Answers() *answers {
 		"gpu.ecc.sram.unit.errors{unit=l2}": 0, "gpu.ecc.sram.unit.errors{unit=sm}": 1, "gpu.ecc.sram.unit.errors{unit=pcie}": 0,
 		"gpu.ecc.sram.unit.errors{unit=mcu}": 0, "gpu.ecc.sram.unit.errors{unit=other}": 0,
 		"gpu.row_remap.correctable": 5, "gpu.row_remap.uncorrectable": 6, "gpu.row_remap.pending": 1, "gpu.row_remap.failure": 1,
-		"gpu.repair.pending{unit=channel}": 1, "gpu.repair.pending{unit=tpc}": 0, "gpu.recovery.action": 4,
+		"gpu.repair.pending{unit=channel}": 1, "gpu.repair.pending{unit=tpc}": 0, "gpu.memory.unrepairable": 0, "gpu.recovery.action": 4,
 
 		"gpu.pcie.generation": 4, "gpu.pcie.width": 8, "gpu.pcie.generation.max": 5, "gpu.pcie.width.max": 16, "gpu.pcie.replay": 9,
 		"gpu.nvlink.links": 18, "gpu.nvlink.links.up": 16, "gpu.nvlink.speed": 26562e6,
@@ -184,7 +184,7 @@ func h100Answers() *answers {
 		"gpu.pcie.io{direction=transmit}": 1 << 20, "gpu.pcie.io{direction=receive}": 2 << 20,
 		"gpu.nvlink.io{direction=transmit}": 3 << 20, "gpu.nvlink.io{direction=receive}": 4 << 20,
 	}, present: []string{"gpu.row_remap.banks{spare=", "gpu.nvlink.link.io{", "gpu.memory.protected."}}
-	for word, c := range map[string]float64{"shutdown": 92, "slowdown": 89, "memory_max": 95, "gpu_max": 87} {
+	for word, c := range map[string]float64{"shutdown": 95, "slowdown": 89, "memory_max": 95, "gpu_max": 87} {
 		a.values["gpu.temperature.limit{threshold="+word+"}"] = c
 		a.values["gpu.temperature.margin.limit{threshold="+word+"}"] = 87 - c
 	}
