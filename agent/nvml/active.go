@@ -31,6 +31,7 @@ func (s *sight) note(id uint32, v float64) {
 	}
 	switch nvml.GpmMetricId(id) {
 	case nvml.GPM_METRIC_SM_UTIL:
+		v = atMostAll(v)
 		s.util, s.utilKnown = v*percent, v <= maxPercent
 	case nvml.GPM_METRIC_SM_CYCLES_ELAPSED:
 		s.elapsed, s.elapsedKnown = v, true

@@ -39,6 +39,7 @@ type child struct {
 	stopAt         time.Duration
 	termed, killed bool
 	decoded        look
+	portions       portions // of the message before
 	beat           beat
 }
 
@@ -48,6 +49,7 @@ type childSlot struct {
 	looks int
 	look  look // the looks since the last frame, joined
 	given bool // look was in a frame
+	mig   divided
 	call  inFlight
 }
 

@@ -32,6 +32,8 @@ const (
 	kindBeat
 	kindStale
 	kindDown
+	kindLayout
+	kindPortions
 )
 
 // A message is its length as 32 bits, its kind, and its fields in order, all
@@ -89,6 +91,31 @@ func appendBool(b []byte, v bool) []byte {
 
 func appendShare(b []byte, s metric.Share) []byte {
 	return appendFloat(appendBool(b, s.Known), s.Value)
+}
+
+// appendProcesses appends at most maxProcesses of a list.
+func appendProcesses(b []byte, list []metric.Process) []byte {
+	n := min(len(list), maxProcesses)
+	b = binary.LittleEndian.AppendUint16(b, uint16(n))
+	for _, p := range list[:n] {
+		b = binary.LittleEndian.AppendUint32(b, uint32(p.PID))
+		b = binary.LittleEndian.AppendUint64(b, p.MemoryBytes)
+	}
+	return b
+}
+
+// appendValues appends the values that are there, each with its row.
+func appendValues(b []byte, values []float64) []byte {
+	at, n := len(b), 0
+	b = binary.LittleEndian.AppendUint16(b, 0)
+	for row, v := range values {
+		if !math.IsNaN(v) {
+			b = appendFloat(binary.LittleEndian.AppendUint16(b, uint16(row)), v)
+			n++
+		}
+	}
+	binary.LittleEndian.PutUint16(b[at:], uint16(n))
+	return b
 }
 
 var errShort = errors.New("message ends too early")
@@ -160,6 +187,32 @@ func (d *decoder) share() metric.Share {
 		d.fail(fmt.Errorf("share of %v", s.Value))
 	}
 	return s
+}
+
+// processes takes a list of processes, in the memory of an older one.
+func (d *decoder) processes(list []metric.Process) []metric.Process {
+	list = list[:0]
+	for range d.list(maxProcesses) {
+		list = append(list, metric.Process{PID: int(d.uint32()), MemoryBytes: d.uint64()})
+	}
+	return list
+}
+
+// values takes the values of a table's rows; those that are not there become
+// NaN.
+func (d *decoder) values(values []float64) {
+	for i := range values {
+		values[i] = math.NaN()
+	}
+	last := -1
+	for range d.list(len(values)) {
+		row, v := int(d.uint16()), d.float()
+		if row >= len(values) || row <= last || math.IsNaN(v) {
+			d.fail(fmt.Errorf("row %d after %d of %d", row, last, len(values)))
+			return
+		}
+		last, values[row] = row, v
+	}
 }
 
 // done returns the first error; a message that is too long is one.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/gpumeter/gpumeter/metric"
 )
@@ -36,6 +37,10 @@ func unused(k kind) codable {
 		return &beat{}
 	case kindStale, kindDown:
 		return &note{}
+	case kindLayout:
+		return &layout{}
+	case kindPortions:
+		return &portions{}
 	}
 	return nil
 }
@@ -50,7 +55,7 @@ func examples() []codable {
 	}
 	return []codable{
 		&settings{"/usr/lib/libnvidia-ml.so.1", time.Second, []string{"ecc", "nvlink"}},
-		&hello{tableSum(Table), "580.95.05", "13.580", 8},
+		&hello{tableSum(Table, InstanceTable), "580.95.05", "13.580", 8},
 		&identity{3, metric.GPU{UUID: "GPU-1", Index: 3, Name: "NVIDIA H100", Serial: "165", PCI: "0:1B:0", VBIOS: "96", MemoryBytes: 80 << 30,
 			Device: "nvidia3", Part: "692", Architecture: "hopper", Capability: "9.0", GSP: "580", InfoROM: "G520",
 			Platform: metric.Platform{Chassis: "1", Slot: "2", Tray: "3", Host: "4", Module: "5"}, Fabric: "f", Clique: "7"}},
@@ -60,11 +65,21 @@ func examples() []codable {
 		&beat{time.Second, []inFlight{{}, {since: 3 * time.Second, cold: true}}},
 		&note{kindStale, "", "the driver has 7 GPUs, it had 8"},
 		&note{kindDown, metric.ReasonNoDriver, "not at /usr/lib"},
+		&layout{slot: 2, generation: 7, divided: true, instances: []placed{
+			{1, "4g.40gb", 4, 7, []placedCompute{{0, "MIG-a", 1}, {2, "MIG-b", 3}}}, {13, "", 1, 7, []placedCompute{{0, "MIG-c", 1}}},
+		}},
+		&layout{slot: 255, generation: 8},
+		&portions{2, 7, []portion{
+			{metric.KnownShare(0.5), metric.Share{}, values[:len(InstanceTable)], []holders{{true, []metric.Process{{PID: 7, MemoryBytes: 1}}}, {}}},
+			{metric.Share{}, metric.KnownShare(1), values[1 : len(InstanceTable)+1], []holders{{known: true}}},
+		}},
 	}
 }
 
 var exact = cmp.Options{
-	cmp.AllowUnexported(settings{}, hello{}, identity{}, look{}, xid{}, beat{}, inFlight{}, note{}),
+	cmp.AllowUnexported(settings{}, hello{}, identity{}, look{}, xid{}, beat{}, inFlight{}, note{},
+		layout{}, placed{}, placedCompute{}, portions{}, portion{}, holders{}),
+	cmpopts.EquateEmpty(),
 	cmp.Comparer(func(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) }),
 }
 

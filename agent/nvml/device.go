@@ -20,6 +20,7 @@ type device struct {
 	clock  func() time.Duration
 	now    time.Duration // of the look that is going on
 	index  int           // of the GPU; see turn
+	memory uint64        // of the GPU, in bytes; 0 is unknown
 
 	// calling is the boot time at which the call in flight began, 0 for none.
 	calling atomic.Int64
@@ -39,6 +40,8 @@ type device struct {
 	util     utilization
 	gpm      gpm
 	procs    processes
+	procBuf  []nvml.ProcessInfo // of one list
+	mig      division
 }
 
 // newDevice makes a device whose looks speak for at most hold.
@@ -56,6 +59,7 @@ func newDevice(lib *library, p *plan, hold time.Duration, clock func() time.Dura
 	}
 	d.util.hold = hold
 	d.gpm.of, d.gpm.due = make([]int, 0, len(p.gpm)), make([]due, len(p.gpm))
+	d.mig.plan, d.mig.every = instancePlan, hold/maxHold*identifyAfter
 	d.clear()
 	return d
 }
@@ -68,6 +72,7 @@ func (d *device) end()   { d.calling.Store(0) }
 // close lets go of the GPU: its handle means nothing any more.
 func (d *device) close() {
 	d.gpm.pair.free(d)
+	d.undivide()
 	d.handle = nil
 }
 
@@ -76,16 +81,34 @@ func (d *device) clear() {
 	for i := range d.values {
 		d.values[i] = math.NaN()
 	}
-	clear(d.callDue)
-	clear(d.fieldDue)
 	clear(d.wrap)
 	clear(d.engines)
 	clear(d.fresh)
-	clear(d.gpm.due)
 	d.gpm = gpm{request: d.gpm.request, of: d.gpm.of, due: d.gpm.due}
 	d.scratch.samples = sampleCall{}
 	d.util = utilization{buf: d.util.buf, hold: d.util.hold, call: &d.scratch.samples}
-	d.procs.next = [len(processLists)]due{}
+	d.undivide()
+	d.mig.next = due{}
+	d.askAgain()
+}
+
+// askAgain forgets what the GPU does not support: that changes with MIG.
+func (d *device) askAgain() {
+	clear(d.callDue)
+	clear(d.fieldDue)
+	clear(d.gpm.due)
+	for i := range d.engines {
+		d.engines[i].next = due{}
+	}
+	d.util.next, d.gpm.next, d.procs.next = due{}, due{}, [len(processLists)]due{}
+}
+
+// turnTo makes the calls that follow ask another handle, and returns the one
+// that they asked before.
+func (d *device) turnTo(handle unsafe.Pointer) unsafe.Pointer {
+	before := d.handle
+	d.handle = handle
+	return before
 }
 
 // outcome is what the calls of one look returned, together.
@@ -96,6 +119,8 @@ type outcome struct {
 	worst nvml.Return
 	// busy is what the utilisation calls returned.
 	busy nvml.Return
+	// dying says that a call failed as it does with a handle that is dead.
+	dying bool
 }
 
 // rank orders codes by what they say about the whole GPU.
@@ -131,9 +156,22 @@ func (o *outcome) note(code nvml.Return) {
 	if code == nvml.SUCCESS {
 		o.answered = true
 	}
+	o.dying = o.dying || dying(code)
 	if rank(code) > rank(o.worst) {
 		o.worst = code
 	}
+}
+
+// dying reports whether a code may come from a handle that is dead: every
+// failure but those that say why.
+func dying(code nvml.Return) bool {
+	switch code {
+	case nvml.SUCCESS:
+		return false
+	case nvml.ERROR_INVALID_ARGUMENT:
+		return true
+	}
+	return !unsupported(code)
 }
 
 // over reports that the GPU or the driver is gone: further calls are useless.
@@ -172,8 +210,8 @@ func (d *device) read(now time.Duration) outcome {
 // that they may make needless, and the span of the look before what is said
 // of it.
 var readParts = [...]func(*device, *outcome){
-	(*device).readBuffers, (*device).readCalls, (*device).readUtilization,
-	(*device).readFields, (*device).readGPM, (*device).readProcesses,
+	(*device).divide, (*device).readBuffers, (*device).readCalls, (*device).readUtilization,
+	(*device).readFields, (*device).readGPM, (*device).readInstances, (*device).readProcesses,
 }
 
 func (d *device) readCalls(o *outcome) {

@@ -18,7 +18,7 @@ type eventData struct {
 
 const (
 	// wantedEvents are the events that are registered where they are supported.
-	wantedEvents = nvml.EventTypeXidCriticalError
+	wantedEvents = nvml.EventTypeXidCriticalError | nvml.EventMigConfigChange
 	// waitEvents is how long one wait for events lasts. It bounds how long the
 	// worker needs to end, and has to be shorter than farewell.
 	waitEvents = 800 * time.Millisecond
@@ -57,14 +57,23 @@ func (e *events) register(d *device) nvml.Return {
 	if code != nvml.SUCCESS || types == 0 {
 		return nvml.ERROR_NOT_SUPPORTED
 	}
+	code = e.add(d, types)
+	if code != nvml.SUCCESS && types != nvml.EventTypeXidCriticalError {
+		code = e.add(d, types&nvml.EventTypeXidCriticalError) // changes of MIG need privileges
+	}
+	return code
+}
+
+func (e *events) add(d *device, types uint64) nvml.Return {
 	d.begin()
 	defer d.end()
 	return callRegister(e.lib.fn[fnRegister], d.handle, types, e.set)
 }
 
-// run hands every Xid to deliver until ctx ends. It waits for errors once the
-// first GPU is registered; waiting with none returns an error at once.
-func (e *events) run(ctx context.Context, deliver func(handle unsafe.Pointer, code uint64)) {
+// run hands every Xid to deliver, and every GPU that was divided anew to
+// redivided, until ctx ends. It waits for errors once the first GPU is
+// registered; waiting with none returns an error at once.
+func (e *events) run(ctx context.Context, deliver func(handle unsafe.Pointer, code uint64), redivided func(handle unsafe.Pointer)) {
 	if e.set == nil {
 		return
 	}
@@ -76,6 +85,9 @@ func (e *events) run(ctx context.Context, deliver func(handle unsafe.Pointer, co
 			storm = firstStorm
 			if data.typ&nvml.EventTypeXidCriticalError != 0 {
 				deliver(data.device, data.data)
+			}
+			if data.typ&nvml.EventMigConfigChange != 0 {
+				redivided(data.device)
 			}
 		case nvml.ERROR_TIMEOUT:
 			storm = firstStorm

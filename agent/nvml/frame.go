@@ -110,12 +110,16 @@ func (r *Reader) look(k *known, trouble string, now time.Duration) metric.Look {
 	}
 	s.given = true
 	m := &s.look
-	return metric.Look{
+	l := metric.Look{
 		GPU: k.GPU, Condition: m.condition, Reason: m.reason,
 		Since: m.since, At: m.at, Util: m.util, SMActive: m.active,
 		Processes: slices.Clone(m.processes), ProcessesKnown: m.processesKnown,
-		Readings: readings(m.values),
+		Readings: readings(Table, m.values),
 	}
+	if m.condition == metric.Good && s.mig.layout.divided {
+		l.MIG, l.Instances = true, s.mig.compose()
+	}
+	return l
 }
 
 // blind is a look that says nothing but why.
@@ -149,7 +153,8 @@ func (r *Reader) hangs(s *childSlot, now time.Duration) bool {
 	return s.call.since != 0 && s.call.since > s.look.ended && now-s.call.since > deadline
 }
 
-func readings(values []float64) []metric.Reading {
+// readings returns the values that are there.
+func readings(rows []Row, values []float64) []metric.Reading {
 	n := 0
 	for _, v := range values {
 		if !math.IsNaN(v) {
@@ -159,7 +164,7 @@ func readings(values []float64) []metric.Reading {
 	out := make([]metric.Reading, 0, n)
 	for row, v := range values {
 		if !math.IsNaN(v) {
-			out = append(out, metric.Reading{Desc: &Table[row].Desc, Value: v})
+			out = append(out, metric.Reading{Desc: &rows[row].Desc, Value: v})
 		}
 	}
 	return out

@@ -123,6 +123,27 @@ func (m *gpmMetric) number() (float64, nvml.Return) {
 	return m.value, code
 }
 
+// overshoot is how far above 100 a share may come out, by rounding or because
+// the driver does not read all of its counters at the same moment: a GPU that
+// is busy all the time must not count as one that says nothing.
+const overshoot = 1
+
+// atMostAll returns a percentage that came out a little above 100 as 100.
+func atMostAll(v float64) float64 {
+	if v > maxPercent && v <= maxPercent+overshoot {
+		return maxPercent
+	}
+	return v
+}
+
+// gpmValue is baseValue for GPM metrics.
+func gpmValue(s *Source, v float64) float64 {
+	if s.Max == maxPercent {
+		v = atMostAll(v)
+	}
+	return baseValue(s, v)
+}
+
 // gpm is what a device needs to read its GPM metrics.
 type gpm struct {
 	pair    samplePair
@@ -220,7 +241,7 @@ func (d *device) putGPM(from, to time.Duration) {
 		p := &d.plan.gpm[i]
 		seen.note(p.id, v)
 		if p.row >= 0 {
-			d.values[p.row] = baseValue(&d.plan.rows[p.row].Source, v)
+			d.values[p.row] = gpmValue(&d.plan.rows[p.row].Source, v)
 		}
 	}
 	if share := g.cycles.share(&seen); share.Known {

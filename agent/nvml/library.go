@@ -79,6 +79,12 @@ const (
 	fnPersistence
 	fnComputeMode
 	fnMIGMode
+	fnMIGCount
+	fnMIGHandle
+	fnGPUInstance
+	fnComputeInstance
+	fnAttributes
+	fnProfile
 	fnVirtualization
 	fnLicense
 	fnConfidential
@@ -163,6 +169,12 @@ var symbols = [functions][]string{
 	fnPersistence:       {"nvmlDeviceGetPersistenceMode"},
 	fnComputeMode:       {"nvmlDeviceGetComputeMode"},
 	fnMIGMode:           {"nvmlDeviceGetMigMode"},
+	fnMIGCount:          {"nvmlDeviceGetMaxMigDeviceCount"},
+	fnMIGHandle:         {"nvmlDeviceGetMigDeviceHandleByIndex"},
+	fnGPUInstance:       {"nvmlDeviceGetGpuInstanceId"},
+	fnComputeInstance:   {"nvmlDeviceGetComputeInstanceId"},
+	fnAttributes:        {"nvmlDeviceGetAttributes_v2"},
+	fnProfile:           {"nvmlDeviceGetGpuInstanceProfileInfo"},
 	fnVirtualization:    {"nvmlDeviceGetVirtualizationMode"},
 	fnLicense:           {"nvmlDeviceGetGridLicensableFeatures_v4"},
 	fnConfidential:      {"nvmlSystemGetConfComputeState"},

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
-	"math"
 	"time"
 
 	"github.com/gpumeter/gpumeter/metric"
@@ -56,12 +55,15 @@ func (m *hello) decode(message []byte) error {
 	return d.done()
 }
 
-// tableSum identifies a table: readings travel as row numbers.
-func tableSum(rows []Row) uint64 {
+// tableSum identifies tables: readings travel as row numbers.
+func tableSum(tables ...[]Row) uint64 {
 	h := fnv.New64a()
-	for i := range rows {
-		h.Write([]byte(rows[i].Key()))
-		h.Write([]byte{0})
+	for _, rows := range tables {
+		for i := range rows {
+			h.Write([]byte(rows[i].Key()))
+			h.Write([]byte{0})
+		}
+		h.Write([]byte{1})
 	}
 	return h.Sum64()
 }
@@ -125,23 +127,7 @@ func (m *look) append(b []byte) []byte {
 	b = appendText(append(b, byte(m.condition)), m.reason)
 	b = appendTime(appendTime(appendTime(b, m.ended), m.since), m.at)
 	b = appendBool(appendShare(appendShare(b, m.util), m.active), m.processesKnown)
-	n := min(len(m.processes), maxProcesses)
-	b = binary.LittleEndian.AppendUint16(b, uint16(n))
-	for _, p := range m.processes[:n] {
-		b = binary.LittleEndian.AppendUint32(b, uint32(p.PID))
-		b = binary.LittleEndian.AppendUint64(b, p.MemoryBytes)
-	}
-	at := len(b)
-	b = binary.LittleEndian.AppendUint16(b, 0)
-	n = 0
-	for row, v := range m.values {
-		if !math.IsNaN(v) {
-			b = appendFloat(binary.LittleEndian.AppendUint16(b, uint16(row)), v)
-			n++
-		}
-	}
-	binary.LittleEndian.PutUint16(b[at:], uint16(n))
-	return finish(b, start)
+	return finish(appendValues(appendProcesses(b, m.processes), m.values), start)
 }
 
 // decode keeps m's lists: values must have the length of the table.
@@ -156,27 +142,9 @@ func (m *look) decode(message []byte) error {
 		d.fail(fmt.Errorf("look at %s speaks for %s to %s", m.ended, m.since, m.at))
 	}
 	m.util, m.active, m.processesKnown = d.share(), d.share(), d.bool()
-	m.processes = m.processes[:0]
-	for range d.list(maxProcesses) {
-		m.processes = append(m.processes, metric.Process{PID: int(d.uint32()), MemoryBytes: d.uint64()})
-	}
-	m.decodeValues(d)
+	m.processes = d.processes(m.processes)
+	d.values(m.values)
 	return d.done()
-}
-
-func (m *look) decodeValues(d *decoder) {
-	for i := range m.values {
-		m.values[i] = math.NaN()
-	}
-	last := -1
-	for range d.list(len(m.values)) {
-		row, v := int(d.uint16()), d.float()
-		if row >= len(m.values) || row <= last || math.IsNaN(v) {
-			d.fail(fmt.Errorf("row %d after %d of %d", row, last, len(m.values)))
-			return
-		}
-		last, m.values[row] = row, v
-	}
 }
 
 // xid is an error report of the driver about the GPU in a slot.

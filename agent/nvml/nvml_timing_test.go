@@ -33,7 +33,7 @@ func BenchmarkReceive(b *testing.B) {
 	s.tick(BootClock())
 	r, c := NewReader(Config{}), &child{}
 	r.current = c
-	r.receive(c, kindHello, (&hello{table: tableSum(Table), count: 1}).append(nil)[4:], nil)
+	r.receive(c, kindHello, (&hello{table: tableSum(Table, InstanceTable), count: 1}).append(nil)[4:], nil)
 	r.receive(c, kindGPU, (&identity{gpu: metric.GPU{UUID: "GPU-1"}}).append(nil)[4:], nil)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -42,4 +42,16 @@ func BenchmarkReceive(b *testing.B) {
 	if c.broken != nil {
 		b.Fatal(c.broken)
 	}
+}
+
+// BenchmarkLookAtInstances is one look at a GPU with four instances.
+func BenchmarkLookAtInstances(b *testing.B) {
+	s := openSim(b, sevenBusy).slots[0]
+	s.tick(BootClock())
+	b.ReportAllocs()
+	for b.Loop() {
+		s.dev.mig.instances[0].pair.at = [2]time.Duration{} // samples are due
+		s.tick(BootClock())
+	}
+	b.SetBytes(int64(len(s.out)))
 }

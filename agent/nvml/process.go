@@ -21,14 +21,20 @@ var processLists = [...]function{fnCompute, fnGraphics, fnMPS}
 type processes struct {
 	known bool
 	list  []metric.Process
-	buf   []nvml.ProcessInfo
 	next  [len(processLists)]due
 }
 
-// readProcesses reads all lists. The holders are known if the compute list
-// is: it is the one that every GPU has.
+// readProcesses reads who holds the GPU. A divided GPU has the processes of its
+// instances, see readInstances.
 func (d *device) readProcesses(o *outcome) {
-	p := &d.procs
+	if !d.mig.on {
+		d.listProcesses(&d.procs, o)
+	}
+}
+
+// listProcesses reads all lists. The holders are known if the compute list is:
+// it is the one that every GPU has.
+func (d *device) listProcesses(p *processes, o *outcome) {
 	p.known, p.list = false, p.list[:0]
 	for i, f := range processLists {
 		if !p.next[i].now(d.now) {
@@ -45,7 +51,7 @@ func (d *device) readProcesses(o *outcome) {
 			continue
 		}
 		p.known = p.known || f == fnCompute
-		for _, info := range p.buf[:n] {
+		for _, info := range d.procBuf[:n] {
 			p.list = append(p.list, metric.Process{PID: int(info.Pid), MemoryBytes: memoryOf(info)})
 		}
 	}
@@ -54,21 +60,20 @@ func (d *device) readProcesses(o *outcome) {
 
 // getProcesses fills the buffer from one list, making it larger if it must.
 func (d *device) getProcesses(f function) (int, nvml.Return) {
-	p := &d.procs
 	for {
-		if p.buf == nil {
-			p.buf = make([]nvml.ProcessInfo, 16)
+		if d.procBuf == nil {
+			d.procBuf = make([]nvml.ProcessInfo, 16)
 		}
 		n := &d.scratch.number
-		*n = uint32(len(p.buf))
+		*n = uint32(len(d.procBuf))
 		d.begin()
-		code := callTwo(d.lib.fn[f], d.handle, unsafe.Pointer(n), unsafe.Pointer(&p.buf[0]))
+		code := callTwo(d.lib.fn[f], d.handle, unsafe.Pointer(n), unsafe.Pointer(&d.procBuf[0]))
 		d.end()
-		if code != nvml.ERROR_INSUFFICIENT_SIZE || len(p.buf) == maxProcesses {
-			return min(int(*n), len(p.buf)), code
+		if code != nvml.ERROR_INSUFFICIENT_SIZE || len(d.procBuf) == maxProcesses {
+			return min(int(*n), len(d.procBuf)), code
 		}
 		// More may start before the next call.
-		p.buf = make([]nvml.ProcessInfo, min(max(int(*n)+16, 2*len(p.buf)), maxProcesses))
+		d.procBuf = make([]nvml.ProcessInfo, min(max(int(*n)+16, 2*len(d.procBuf)), maxProcesses))
 	}
 }
 

@@ -46,6 +46,10 @@ func (r *Reader) take(c *child, k kind, message []byte) error {
 		return r.takeGPU(c, message)
 	case kindLook:
 		return r.takeLook(c, message)
+	case kindLayout:
+		return r.takeLayout(c, message)
+	case kindPortions:
+		return r.takePortions(c, message)
 	case kindXid:
 		return r.takeXid(c, message)
 	case kindBeat:
@@ -76,7 +80,7 @@ func (r *Reader) takeHello(c *child, message []byte) error {
 	if err := h.decode(message); err != nil {
 		return fmt.Errorf("hello: %w", err)
 	}
-	if h.table != tableSum(Table) {
+	if h.table != tableSum(Table, InstanceTable) {
 		return errors.New("the worker has another table of metrics: it is not the same program")
 	}
 	if c.helloAt != 0 {
@@ -156,6 +160,7 @@ func (s *childSlot) add(m *look, join bool) {
 	if join && s.looks > 1 && !s.given && old.condition == metric.Good && m.condition == metric.Good {
 		since, at, util, active = joined(old, m)
 	}
+	s.mig.add(old, m, since, at)
 	values, processes := old.values[:0], old.processes[:0]
 	values = append(values, m.values...)
 	processes = append(processes, m.processes...)

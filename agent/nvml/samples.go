@@ -61,6 +61,10 @@ func (u *utilization) poll(code nvml.Return, percentage float64) {
 // a lower resolution are then only needed for what was not in them.
 func (d *device) readBuffers(o *outcome) {
 	u := &d.util
+	if d.mig.on {
+		d.skipBuffers()
+		return
+	}
 	offset := d.clock() - wallClock()
 	if step := offset - u.offset; step > stepAt || step < -stepAt {
 		d.forgetStamps() // of before the step, they mean nothing now
@@ -76,6 +80,15 @@ func (d *device) readBuffers(o *outcome) {
 	}
 }
 
+// skipBuffers leaves the buffers of a divided GPU alone. Some drivers have
+// none, others, 535 for one, fill them with numbers that are no percentages.
+func (d *device) skipBuffers() {
+	d.util.buffered = nvml.ERROR_NOT_SUPPORTED
+	for i := range d.engines {
+		d.fresh[d.plan.engines[i].row] = false // its call is asked instead
+	}
+}
+
 func (d *device) forgetStamps() {
 	d.util.last = 0
 	for i := range d.engines {
@@ -87,6 +100,9 @@ func (d *device) forgetStamps() {
 // then. It comes after the buffers and, where those say nothing, the rates.
 func (d *device) readUtilization(o *outcome) {
 	u := &d.util
+	if d.mig.on {
+		u.polled, u.polls, u.sum = nvml.ERROR_NOT_SUPPORTED, 0, 0 // see readInstances
+	}
 	if u.buffered != nvml.SUCCESS {
 		o.busy = u.usePolls(d.now, u.buffered)
 	}

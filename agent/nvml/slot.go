@@ -109,7 +109,8 @@ func (s *slot) tick(now time.Duration) {
 		s.look.since, s.look.at, s.look.util, s.look.active = s.look.ended, s.look.ended, metric.Share{}, metric.Share{}
 		s.look.processesKnown, s.look.processes, s.look.values = false, nil, nil
 	}
-	s.out = s.look.append(s.out[:0])
+	s.out = s.dev.mig.append(s.out[:0], s.index, s.look.condition == metric.Good)
+	s.out = s.look.append(s.out)
 	s.w.send(s.out)
 }
 
@@ -217,6 +218,15 @@ func (w *worker) deliver(handle unsafe.Pointer, code uint64) {
 	w.mu.Unlock()
 	if ok {
 		w.send((&xid{index, code, w.clock()}).append(nil))
+	}
+}
+
+// redivided has the instances of a GPU read anew.
+func (w *worker) redivided(handle unsafe.Pointer) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if index, ok := w.handles[handle]; ok {
+		w.slots[index].dev.mig.changed.Store(true)
 	}
 }
 

@@ -142,7 +142,7 @@ func (w *worker) run(ctx context.Context) {
 	for _, s := range w.slots {
 		all.Go(func() { s.run(ctx) })
 	}
-	all.Go(func() { w.events.run(ctx, w.deliver) })
+	all.Go(func() { w.events.run(ctx, w.deliver, w.redivided) })
 	all.Go(func() { w.recount(ctx) })
 	all.Wait()
 	w.lib.shutdown()
@@ -170,7 +170,7 @@ func (w *worker) open() error {
 	w.slots = slots
 	w.mu.Unlock()
 	w.send((&hello{
-		table:  tableSum(w.plan.rows),
+		table:  tableSum(w.plan.rows, InstanceTable),
 		driver: lib.text(fnDriverVersion), nvml: lib.text(fnNVMLVersion),
 		count: w.count,
 	}).append(nil))
