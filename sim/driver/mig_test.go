@@ -53,6 +53,7 @@ func TestMigDevicesAreEnumerated(t *testing.T) {
 		a := ok[nvml.DeviceAttributes](t)(m.GetAttributes())
 		attributes = append(attributes, fmt.Sprint(a.MultiprocessorCount, " ", a.GpuInstanceSliceCount, " ", a.ComputeInstanceSliceCount))
 		uuid := ok[string](t)(m.GetUUID())
+		equal(t, "index", ok[int](t)(m.GetIndex()), len(names)-1)
 		back := ok[nvml.Device](t)(lib.DeviceGetHandleByUUID(uuid))
 		equal(t, "UUID", ok[string](t)(back.GetUUID()), uuid)
 		parent := ok[nvml.Device](t)(m.GetDeviceHandleFromMigDeviceHandle())

@@ -36,6 +36,7 @@ static void take(struct nvmlGpmSample_st *sample, const struct call *c)
     sample->taken = true;
     sample->gpu = g->index;
     sample->instance = g->instance;
+    sample->born = c->instance && c->instance->from != INT64_MIN ? c->instance->from + c->scenario->start : INT64_MIN;
     sample->sms = c->instance ? mig_row_sms(g->profile, c->instance->row) : g->profile->sms;
     sample->profile = g->profile;
     sample->boot = c->boot;
@@ -75,7 +76,8 @@ nvmlReturn_t nvmlGpmMetricsGet(nvmlGpmMetricsGet_t *get)
     VERSION(get->version, NVML_GPM_METRICS_GET_VERSION);
     const struct nvmlGpmSample_st *a = get->sample1, *b = get->sample2;
     NEED(get->numMetrics && get->numMetrics <= NVML_GPM_METRIC_MAX);
-    NEED(a && b && a->taken && b->taken && a->gpu == b->gpu && a->instance == b->instance && a->boot < b->boot);
+    NEED(a && b && a->taken && b->taken && a->boot < b->boot);
+    NEED(a->gpu == b->gpu && a->instance == b->instance && a->born == b->born && a->sms == b->sms);
     for (nvmlGpmMetric_t *m = get->metrics; m < get->metrics + get->numMetrics; m++) {
         m->value = 0;
         m->metricInfo.shortName = m->metricInfo.longName = m->metricInfo.unit = NULL;

@@ -6,6 +6,7 @@
 struct nvmlGpmSample_st {
     bool taken;
     unsigned gpu, instance; /* instance: 0, or 1 + its id */
+    int64_t born;           /* boot clock of the instance's beginning */
     unsigned sms;
     const struct profile *profile;
     int64_t boot;

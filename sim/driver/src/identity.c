@@ -163,7 +163,15 @@ nvmlReturn_t nvmlDeviceGetSerial(nvmlDevice_t device, char *to, unsigned int len
         return NVML_SUCCESS;                                  \
     }
 
-VALUE(nvmlDeviceGetIndex, unsigned int, c.gpu->index)
+/* Of a GPU, or of a MIG device on its GPU. */
+nvmlReturn_t nvmlDeviceGetIndex(nvmlDevice_t device, unsigned int *to)
+{
+    ENTER_ANY(nvmlDeviceGetIndex, device);
+    NEED(to);
+    *to = c.compute ? mig_index(&c) : c.gpu->index;
+    return NVML_SUCCESS;
+}
+
 VALUE(nvmlDeviceGetMinorNumber, unsigned int, c.gpu->index)
 VALUE(nvmlDeviceGetModuleId, unsigned int, c.gpu->index % 8 + 1)
 VALUE(nvmlDeviceGetBoardId, unsigned int, c.gpu->pci.domain << 16 | c.gpu->pci.bus << 8)

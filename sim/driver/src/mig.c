@@ -68,6 +68,14 @@ static struct nvmlDevice_st *nth(const struct call *c, unsigned n)
     return NULL;
 }
 
+unsigned mig_index(const struct call *c)
+{
+    unsigned n = 0;
+    for (const struct instance *i = c->gpu->instances; i < c->instance; i++)
+        n += mig_alive(c->gpu, i, c->t) ? (unsigned)i->compute_count : 0;
+    return n + (unsigned)(c->compute - c->instance->computes);
+}
+
 nvmlReturn_t nvmlDeviceGetMigDeviceHandleByIndex(nvmlDevice_t device, unsigned int index, nvmlDevice_t *to)
 {
     ENTER_DEVICE(nvmlDeviceGetMigDeviceHandleByIndex, device);

@@ -42,6 +42,7 @@ bool mig_on(const struct gpu *g, int64_t t);
 bool mig_alive(const struct gpu *g, const struct instance *i, int64_t t);
 const struct instance *mig_instance(const struct gpu *g, unsigned id, int64_t t);
 const struct compute *mig_compute(const struct instance *i, unsigned id);
+unsigned mig_index(const struct call *c); /* of the compute instance of the call */
 
 /* migscenario.c: what follows from the lines about instances. */
 void mig_finish(struct gpu *g);

@@ -12,7 +12,7 @@ static void name_computes(const struct gpu *g, struct instance *i)
         uint64_t a = 0;
         for (const char *s = g->uuid; *s; s++)
             a = mix(a, (unsigned char)*s);
-        a = mix(a, (uint64_t)i->id << 8 | c->id);
+        a = mix(a, (uint64_t)i->row->id << 24 | (uint64_t)c->slices << 16 | (uint64_t)i->id << 8 | c->id);
         uint64_t b = mix(a, 1);
         snprintf(c->uuid, sizeof c->uuid, "MIG-%08x-%04x-%04x-%04x-%012llx", (unsigned)(a >> 32), (unsigned)(a >> 16 & 0xffff),
                  (unsigned)(a & 0xffff), (unsigned)(b >> 48), (unsigned long long)(b & 0xffffffffffff));
@@ -28,15 +28,27 @@ static void take_processes(const struct gpu *g, struct instance *i)
     i->gpu.processes = own;
 }
 
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* The GPU's utilisation is that of its instances by their slices, unless given. */
 static void sum_up(struct gpu *g)
 {
-    if (g->curves[UTIL].given || !g->instance_count)
+    const struct level *mode = &g->levels[MIG_MODE];
+    if (g->curves[UTIL].given || !g->instance_count || mode->value <= 0)
         return;
     struct part *parts = scenario_alloc((struct scenario *)g->scenario, (size_t)g->instance_count * sizeof *parts);
     for (int n = 0; n < g->instance_count; n++) {
         const struct instance *i = &g->instances[n];
-        parts[n] = (struct part){&i->gpu.curves[UTIL], i->gpu.part, i->from, i->to};
+        int64_t from = later(i->from, mode->from), to = earlier(i->to, mode->to);
+        parts[n] = (struct part){&i->gpu.curves[UTIL], i->gpu.part, from, later(from, to)};
     }
     g->curves[UTIL] = (struct curve){.kind = SUM, .scale = 1, .parts = parts, .count = g->instance_count};
 }

@@ -19,11 +19,10 @@ static unsigned share(const struct call *c, enum curve_id id, unsigned processes
     return (unsigned)(gpu_average(c->gpu, id, c->t - SECOND, c->t) / processes + 0.5);
 }
 
-/* Only processes that did something have a sample. */
-static unsigned write_shares(const struct call *c, nvmlProcessUtilizationInfo_v1_t *to, unsigned processes)
+/* What every process did; false if it was nothing: then there is no sample. */
+static bool shares(const struct call *c, unsigned processes, nvmlProcessUtilizationInfo_v1_t *s)
 {
-    unsigned n = 0;
-    nvmlProcessUtilizationInfo_v1_t s = {
+    *s = (nvmlProcessUtilizationInfo_v1_t){
         .timeStamp = wall_us(c->boot),
         .smUtil = share(c, UTIL, processes),
         .memUtil = share(c, MEMORY_UTIL, processes),
@@ -32,54 +31,51 @@ static unsigned write_shares(const struct call *c, nvmlProcessUtilizationInfo_v1
         .jpgUtil = share(c, JPEG, processes),
         .ofaUtil = share(c, OFA, processes),
     };
-    if (!(s.smUtil || s.encUtil || s.decUtil || s.jpgUtil || s.ofaUtil))
-        return 0;
-    for (int i = 0; i < c->gpu->process_count; i++)
-        if (running(&c->gpu->processes[i], c->t)) {
-            s.pid = c->gpu->processes[i].pid;
-            to[n++] = s;
-        }
-    return n;
+    return s->smUtil || s->encUtil || s->decUtil || s->jpgUtil || s->ofaUtil;
 }
 
-#define MOST 4096 /* processes of one GPU */
-
-/* The shares into to, which has room; sets count to what there is. */
-static nvmlReturn_t shares(const struct call *c, nvmlProcessUtilizationInfo_v1_t *to, unsigned *n, unsigned long long last_seen)
+/* Sets n to the processes there are, and s to what each of them did. */
+static nvmlReturn_t ask(const struct call *c, unsigned *n, unsigned long long last_seen, nvmlProcessUtilizationInfo_v1_t *s)
 {
     unsigned room = *n;
     *n = count(c);
-    if (!*n || *n > MOST || wall_us(c->boot) <= last_seen)
+    if (!*n || wall_us(c->boot) <= last_seen)
         return NVML_ERROR_NOT_FOUND;
     if (room < *n)
         return NVML_ERROR_INSUFFICIENT_SIZE;
-    *n = write_shares(c, to, *n);
-    return *n ? NVML_SUCCESS : NVML_ERROR_NOT_FOUND;
+    return shares(c, *n, s) ? NVML_SUCCESS : NVML_ERROR_NOT_FOUND;
 }
 
 nvmlReturn_t nvmlDeviceGetProcessUtilization(nvmlDevice_t device, nvmlProcessUtilizationSample_t *to, unsigned int *n,
                                              unsigned long long last_seen)
 {
+    nvmlProcessUtilizationInfo_v1_t s;
     ENTER_DEVICE(nvmlDeviceGetProcessUtilization, device);
     NEED(n);
     SUPPORTED(!mig_on(c.gpu, c.t));
-    static _Thread_local nvmlProcessUtilizationInfo_v1_t all[MOST];
-    unsigned room = to ? *n : 0;
-    *n = room < MOST ? room : MOST;
-    nvmlReturn_t rc = shares(&c, all, n, last_seen);
-    for (unsigned i = 0; rc == NVML_SUCCESS && i < *n; i++)
-        to[i] = (nvmlProcessUtilizationSample_t){all[i].pid,     all[i].timeStamp, all[i].smUtil,
-                                                 all[i].memUtil, all[i].encUtil,   all[i].decUtil};
+    if (!to)
+        *n = 0;
+    nvmlReturn_t rc = ask(&c, n, last_seen, &s);
+    for (int i = 0, k = 0; rc == NVML_SUCCESS && i < c.gpu->process_count; i++)
+        if (running(&c.gpu->processes[i], c.t))
+            to[k++] = (nvmlProcessUtilizationSample_t){c.gpu->processes[i].pid, s.timeStamp, s.smUtil, s.memUtil, s.encUtil, s.decUtil};
     return rc;
 }
 
 nvmlReturn_t nvmlDeviceGetProcessesUtilizationInfo(nvmlDevice_t device, nvmlProcessesUtilizationInfo_t *to)
 {
+    nvmlProcessUtilizationInfo_v1_t s;
     ENTER_DEVICE(nvmlDeviceGetProcessesUtilizationInfo, device);
     NEED(to);
     VERSION(to->version, nvmlProcessesUtilizationInfo_v1);
     SUPPORTED(!mig_on(c.gpu, c.t));
     if (!to->procUtilArray)
         to->processSamplesCount = 0;
-    return shares(&c, to->procUtilArray, &to->processSamplesCount, to->lastSeenTimeStamp);
+    nvmlReturn_t rc = ask(&c, &to->processSamplesCount, to->lastSeenTimeStamp, &s);
+    for (int i = 0, k = 0; rc == NVML_SUCCESS && i < c.gpu->process_count; i++)
+        if (running(&c.gpu->processes[i], c.t)) {
+            s.pid = c.gpu->processes[i].pid;
+            to->procUtilArray[k++] = s;
+        }
+    return rc;
 }
