@@ -1,7 +1,6 @@
 package influx
 
 import (
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -61,6 +60,9 @@ type lines struct {
 	common map[string]string // tags of every line
 	index  map[string]int
 	all    []line
+
+	tags []tag  // reused
+	key  []byte // reused
 }
 
 func newLines(common map[string]string) *lines {
@@ -68,30 +70,35 @@ func newLines(common map[string]string) *lines {
 }
 
 // at returns the line with a measurement and tags, begun if there is none yet.
-// It is good until the next call. Of two tags with one key the later counts.
+// It is good until the next call. Of two tags with one key the later counts;
+// those without a value are left out.
 func (ls *lines) at(measurement string, tags ...tag) *line {
-	set := maps.Clone(ls.common)
-	if set == nil {
-		set = map[string]string{}
+	ls.tags = ls.tags[:0]
+	for k, v := range ls.common {
+		ls.add(k, v)
 	}
 	for _, t := range tags {
-		set[t.key] = t.value
+		ls.add(t.key, t.value)
 	}
-	l := line{measurement: measurement}
-	key := measurement
-	for _, k := range slices.Sorted(maps.Keys(set)) {
-		if v := tagText(set[k]); v != "" {
-			l.tags = append(l.tags, tag{k, v})
-			key += "\n" + k + "\n" + v // no text has a newline
-		}
+	slices.SortFunc(ls.tags, func(a, b tag) int { return strings.Compare(a.key, b.key) })
+	ls.key = append(ls.key[:0], measurement...)
+	for _, t := range ls.tags {
+		ls.key = append(append(append(append(ls.key, '\n'), t.key...), '\n'), t.value...) // no text has a newline
 	}
-	i, ok := ls.index[key]
+	i, ok := ls.index[string(ls.key)]
 	if !ok {
 		i = len(ls.all)
-		ls.index[key] = i
-		ls.all = append(ls.all, l)
+		ls.index[string(ls.key)] = i
+		ls.all = append(ls.all, line{measurement: measurement, tags: slices.Clone(ls.tags)})
 	}
 	return &ls.all[i]
+}
+
+func (ls *lines) add(key, value string) {
+	ls.tags = slices.DeleteFunc(ls.tags, func(t tag) bool { return t.key == key })
+	if value = tagText(value); value != "" {
+		ls.tags = append(ls.tags, tag{key, value})
+	}
 }
 
 // batch is what one request takes.

@@ -276,7 +276,7 @@ func TestAServerSaysWhenToComeAgain(t *testing.T) {
 	e := newExporter(t, Config{Writer: io.Discard, Rand: func() float64 { return 0.5 }})
 	h := http.Header{"Retry-After": {"120"}}
 	s := &server{cfg: e.cfg}
-	err := s.judge(&http.Response{StatusCode: 429, Header: h}, nil)
+	err := s.judge(&http.Response{StatusCode: http.StatusTooManyRequests, Header: h}, nil)
 	for _, c := range []struct {
 		failures int
 		err      error
@@ -287,7 +287,7 @@ func TestAServerSaysWhenToComeAgain(t *testing.T) {
 		}
 	}
 	h.Set("Retry-After", "9999999")
-	if got := e.backoff(s.judge(&http.Response{StatusCode: 503, Header: h}, nil), 0); got != retryAfterCap {
+	if got := e.backoff(s.judge(&http.Response{StatusCode: http.StatusServiceUnavailable, Header: h}, nil), 0); got != retryAfterCap {
 		t.Errorf("a server may hold us for %s, want %s", got, retryAfterCap)
 	}
 }

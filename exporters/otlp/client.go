@@ -16,6 +16,7 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/metric"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 )
 
 // newClient makes the SDK's exporter. All that the SDK would else take from its
@@ -49,7 +50,7 @@ func newHTTP(ctx context.Context, cfg Config, u *url.URL, h headers) (sdk.Export
 		u = u.JoinPath("v1", "metrics")
 	}
 	return otlpmetrichttp.New(ctx, otlpmetrichttp.WithHTTPClient(client), otlpmetrichttp.WithEndpointURL(u.String()),
-		otlpmetrichttp.WithHeaders(nil), otlpmetrichttp.WithCompression(otlpmetrichttp.GzipCompression),
+		otlpmetrichttp.WithTLSClientConfig(nil), otlpmetrichttp.WithHeaders(nil), otlpmetrichttp.WithCompression(otlpmetrichttp.GzipCompression),
 		otlpmetrichttp.WithTimeout(cfg.Timeout), otlpmetrichttp.WithTemporalitySelector(sdk.DefaultTemporalitySelector))
 }
 
@@ -63,13 +64,15 @@ func newGRPC(ctx context.Context, cfg Config, u *url.URL, h headers) (sdk.Export
 		otlpmetricgrpc.WithTemporalitySelector(sdk.DefaultTemporalitySelector),
 		otlpmetricgrpc.WithDialOption(grpc.WithPerRPCCredentials(h)),
 	}
+	trust := insecure.NewCredentials()
 	if !h.plain {
 		t, err := cfg.TLS()
 		if err != nil {
 			return nil, err
 		}
-		options = append(options, otlpmetricgrpc.WithTLSCredentials(credentials.NewTLS(t)))
+		trust = credentials.NewTLS(t)
 	}
+	options = append(options, otlpmetricgrpc.WithTLSCredentials(trust))
 	return otlpmetricgrpc.New(ctx, options...)
 }
 

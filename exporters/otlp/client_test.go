@@ -202,6 +202,24 @@ func TestTLS(t *testing.T) {
 	check(t, export(t, cfg, g.got))
 }
 
+// TestTheEnvironmentChangesNothing has the variables that the SDK would read.
+func TestTheEnvironmentChangesNothing(t *testing.T) {
+	for name, value := range map[string]string{
+		"ENDPOINT": "https://backend.example", "HEADERS": "authorization=other,x-scope=other", "COMPRESSION": "none", "INSECURE": "false",
+		"CERTIFICATE": makeCertificates(t).cert, "TIMEOUT": "1", "METRICS_TEMPORALITY_PREFERENCE": "delta",
+	} {
+		t.Setenv("OTEL_EXPORTER_OTLP_"+name, value)
+	}
+	h, got := httpReceiver(t, "/v1/metrics")
+	server := httptest.NewServer(h)
+	defer server.Close()
+	check(t, export(t, with(t, exporters.Target{URL: server.URL}), got))
+	addr, g := serveGRPC(t)
+	cfg := with(t, exporters.Target{URL: "http://" + addr})
+	cfg.Protocol = otlp.GRPC
+	check(t, export(t, cfg, g.got))
+}
+
 func TestNoRedirectIsFollowed(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the other server was asked") }))
 	defer other.Close()

@@ -42,7 +42,7 @@ func (p *producer) Produce(context.Context) ([]metricdata.ScopeMetrics, error) {
 	s, now := p.cfg.Snapshot(), p.cfg.Now()
 	b := builder{
 		at: exporters.Moment(&s, now, p.cfg.MaxAge), known: p.known(&s), starts: &p.starts,
-		driver: s.Frame.Driver.Version, index: map[string]int{},
+		driver: s.Frame.Driver.Version, index: map[string]int{}, instruments: map[*metric.Desc]instrument{},
 	}
 	for point := range exporters.Points(&s, now, p.cfg.MaxAge) {
 		b.point(&point)
@@ -83,8 +83,9 @@ type builder struct {
 	starts *starts
 	driver string
 
-	index  map[string]int // of series, by name
-	series []series
+	index       map[string]int // of series, by name
+	series      []series
+	instruments map[*metric.Desc]instrument
 
 	// Of the subject whose points come now.
 	gpu     *metric.GPU
@@ -114,7 +115,12 @@ func (b *builder) point(p *exporters.Point) {
 		b.scratch = instanceAttributes(b.scratch, p.GPU, p.Instance)
 	}
 	b.scratch = pointAttributes(b.scratch, p)
-	b.add(instrumentOf(p.Desc), b.known[p.Desc], p.Value)
+	in, ok := b.instruments[p.Desc]
+	if !ok {
+		in = instrumentOf(p.Desc)
+		b.instruments[p.Desc] = in
+	}
+	b.add(in, b.known[p.Desc], p.Value)
 }
 
 // closeGPU tells the state of the GPU whose points came last.
