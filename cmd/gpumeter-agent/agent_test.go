@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,7 +53,7 @@ type node struct {
 	log      strings.Builder
 }
 
-func startNode(t *testing.T, scenario string) *node {
+func startNode(t *testing.T, scenario string, args ...string) *node {
 	t.Helper()
 	n := &node{t: t, state: t.TempDir()}
 	n.scenario = filepath.Join(n.state, "scenario")
@@ -66,8 +64,8 @@ func startNode(t *testing.T, scenario string) *node {
 	}
 	addr := freeAddress(t)
 	n.url = "http://" + addr + "/metrics"
-	n.cmd = exec.Command(os.Args[0], "run", "--state", n.state, "--lock", filepath.Join(n.state, "lock"),
-		"--listen", addr, "--nvml", lib, "--window", "10s", "--node", "n1")
+	n.cmd = exec.Command(os.Args[0], append([]string{"run", "--state", n.state, "--lock", filepath.Join(n.state, "lock"),
+		"--listen", addr, "--nvml", lib, "--window", "10s", "--node", "n1"}, args...)...)
 	n.cmd.Env = append(os.Environ(), commandEnv+"=1", "GPUMETER_SIM_SCENARIO="+n.scenario)
 	n.cmd.Stderr = &n.log
 	if err := n.cmd.Start(); err != nil {
@@ -103,24 +101,21 @@ func freeAddress(t *testing.T) string {
 	return ln.Addr().String()
 }
 
+// page returns /metrics.
+func (n *node) page() (string, time.Duration, error) {
+	return fetch(context.Background(), n.url, 2*time.Second)
+}
+
 // scrape returns the series of /metrics by name{gpu}; labels other than gpu are
 // left out but for reason.
 func (n *node) scrape() (map[string]float64, time.Duration, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, n.url, nil)
+	page, took, err := n.page()
 	if err != nil {
 		return nil, 0, err
 	}
-	began := time.Now()
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer res.Body.Close()
 	out := map[string]float64{}
-	for sc := bufio.NewScanner(res.Body); sc.Scan(); {
-		line := sc.Text()
+	for line := range strings.Lines(page) {
+		line = strings.TrimRight(line, "\n")
 		name, rest, _ := strings.Cut(line, "{")
 		labels, value, ok := strings.Cut(rest, "} ")
 		if !ok || strings.HasPrefix(line, "#") {
@@ -135,7 +130,7 @@ func (n *node) scrape() (map[string]float64, time.Duration, error) {
 			out["gpu_unobserved{"+label(labels, "gpu")+","+reason+"}"] = v
 		}
 	}
-	return out, time.Since(began), nil
+	return out, took, nil
 }
 
 func label(labels, name string) string {

@@ -25,10 +25,14 @@ type exported struct {
 
 func (e *exported) snapshot() exporters.Snapshot {
 	s := e.agent.Snapshot()
-	return exporters.Snapshot{
+	out := exporters.Snapshot{
 		Frame: s.Frame, Node: s.Node, Totals: s.Totals, Holders: s.Holders,
 		Host: slices.Concat(s.Host, e.senders.readings()),
 	}
+	for _, x := range s.Xids {
+		out.Xids = append(out.Xids, exporters.XidCount(x))
+	}
+	return out
 }
 
 // metricsHandler serves the GPUs and the agent's own health.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/gpumeter/gpumeter/agent"
 	"github.com/gpumeter/gpumeter/agent/host"
+	"github.com/gpumeter/gpumeter/agent/kmsg"
 	"github.com/gpumeter/gpumeter/agent/nvml"
 	"github.com/gpumeter/gpumeter/agent/push"
 	"github.com/gpumeter/gpumeter/agent/spool"
@@ -117,12 +118,12 @@ type parts struct {
 // serve runs the agent, its metrics and its control socket together.
 func serve(ctx context.Context, c config, p parts, log *slog.Logger) error {
 	a, err := agent.New(agent.Config{
-		Node: p.node, BootID: readLine("/proc/sys/kernel/random/boot_id"),
+		Node: p.node, BootID: bootID(),
 		Interval: c.Interval, Window: c.Window,
 		NewReader: func(known []metric.GPU) agent.Reader {
 			return nvml.NewReader(nvml.Config{Library: c.NVML, Interval: c.Interval, Groups: c.Metrics, Known: known, Log: log})
 		},
-		Host: newHost(c, log), Spool: p.spool, Push: p.push, PauseFile: c.PauseFile, Log: log, Now: time.Now,
+		KernelLog: newKernelLog(c, log), Host: newHost(c, log), Spool: p.spool, Push: p.push, PauseFile: c.PauseFile, Log: log, Now: time.Now,
 	})
 	if err != nil {
 		return err
@@ -142,6 +143,20 @@ func serve(ctx context.Context, c config, p parts, log *slog.Logger) error {
 	g.Go(func() error { return obeySignals(ctx, a, log) })
 	log.Info("agent runs", "node", p.node.Name, "agent", p.spool.Stats().Agent, "listen", c.Listen, "collector", c.Collector)
 	return g.Wait()
+}
+
+// newKernelLog returns what makes the reader of the kernel's log; nil if it is
+// not to be read. In containers the log is there where it is mounted.
+func newKernelLog(c config, log *slog.Logger) func(kmsg.Position) agent.KernelLog {
+	switch c.Kmsg {
+	case kmsgOff:
+		return nil
+	case kmsgAuto:
+		c.Kmsg = kmsg.DefaultPath
+	}
+	return func(from kmsg.Position) agent.KernelLog {
+		return kmsg.New(kmsg.Config{Path: c.Kmsg, BootID: bootID(), From: from, Log: log})
+	}
 }
 
 // newHost returns what reads the node itself; nil if it is not to be read.
@@ -216,6 +231,9 @@ func thisNode(c config) (usage.Node, error) {
 	}
 	return n, nil
 }
+
+// bootID identifies this boot of the node.
+func bootID() string { return readLine("/proc/sys/kernel/random/boot_id") }
 
 // readLine returns the first line of a file; empty if it cannot be read.
 func readLine(name string) string {

@@ -83,9 +83,14 @@ func (t *trial) stop() error {
 
 // scrape returns the page of /metrics and how long it took.
 func (t *trial) scrape(ctx context.Context) (string, time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	return fetch(ctx, t.url, 5*time.Second)
+}
+
+// fetch returns a page and how long it took to come.
+func fetch(ctx context.Context, url string, limit time.Duration) (string, time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.url, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return "", 0, err
 	}
