@@ -30,8 +30,8 @@ var gpuRules = []rule{
 	{"sram-threshold", Critical, "More SRAM errors than a board should have.", replace, above("gpu.ecc.sram.threshold_exceeded", "", 0)},
 	{"nvlink-all-down", Critical, "No NVLink is up, while other GPUs of this node have theirs.", checkLinks, allLinksDown},
 	{"fabric-not-registered", Critical, "The GPU is not registered with the NVLink fabric: CUDA does not start on it.",
-		"Check that the fabric manager runs and has the driver's version.", is("gpu.fabric.state", "", 1)},
-	{"fabric-unhealthy", Critical, "The GPU's part of the NVLink fabric is unhealthy.", checkLinks, is("gpu.fabric.health.summary", "", 2)},
+		"Check that the fabric manager runs and has the driver's version.", is("gpu.fabric.state", 1)},
+	{"fabric-unhealthy", Critical, "The GPU's part of the NVLink fabric is unhealthy.", checkLinks, is("gpu.fabric.health.summary", 2)},
 
 	{"row-remap-pending", Warning, "A memory row waits for a reset to be remapped.", resetSoon, above("gpu.row_remap.pending", "", 0)},
 	{"page-retirement-pending", Warning, "A memory page waits for a reset to be retired.", resetSoon, above("gpu.page_retirement.pending", "", 0)},
@@ -40,8 +40,8 @@ var gpuRules = []rule{
 	{"no-spare-rows", Warning, "Memory banks without spare rows: the next defect there cannot be repaired.", "Plan to have the board replaced.",
 		above("gpu.row_remap.banks", "none", 0)},
 	{"fabric-in-progress", Warning, "The GPU is still registering with the NVLink fabric.",
-		"Wait a minute and scan again; then check that the fabric manager runs.", is("gpu.fabric.state", "", 2)},
-	{"fabric-limited", Warning, "The GPU's part of the NVLink fabric has limited capacity.", checkLinks, is("gpu.fabric.health.summary", "", 3)},
+		"Wait a minute and scan again; then check that the fabric manager runs.", is("gpu.fabric.state", 2)},
+	{"fabric-limited", Warning, "The GPU's part of the NVLink fabric has limited capacity.", checkLinks, is("gpu.fabric.health.summary", 3)},
 	{"fabric-degraded", Warning, "The GPU's NVLink bandwidth is degraded.", checkLinks, above("gpu.fabric.trouble", "degraded_bandwidth", 0)},
 	{"fabric-route", Warning, "A route of the NVLink fabric is unhealthy.", checkLinks, above("gpu.fabric.trouble", "route_unhealthy", 0)},
 	{"fabric-configuration", Warning, "The NVLink fabric is configured wrongly.", "Have the provider check the fabric's configuration.", above("gpu.fabric.configuration", "", 0)},
@@ -58,7 +58,7 @@ var gpuRules = []rule{
 	{"throttled-by-driver", Warning, "The driver holds the clocks down: the GPU is hot.", checkCool, above("gpu.throttle.active", "sw_thermal", 0)},
 	{"temperature", Warning, "The GPU is within 5 °C of slowing down.", checkCool, temperature},
 	{"memory-temperature", Warning, "The memory is within 5 °C of its limit.", checkCool, near("gpu.memory.temperature", "memory_max", hot)},
-	{"ecc-off", Warning, "Memory errors are neither detected nor corrected.", "Switch ECC on (nvidia-smi -e 1) and reset the GPU.", is("gpu.ecc.mode", "", 0)},
+	{"ecc-off", Warning, "Memory errors are neither detected nor corrected.", "Switch ECC on (nvidia-smi -e 1) and reset the GPU.", is("gpu.ecc.mode", 0)},
 	{"vgpu-unlicensed", Warning, "The vGPU has no licence: it is slowed down.", "Check that the licence server can be reached.", unlicensed},
 
 	{"nvlink-replay", Note, "Packets were sent again over NVLink since the driver was loaded.", "Watch whether the number grows.", above("gpu.nvlink.errors", "replay", 0)},
@@ -67,7 +67,7 @@ var gpuRules = []rule{
 	{"was-throttled", Note, "The hardware held the clocks down before, because of heat.", "Watch the temperature under load.",
 		above("gpu.throttle", "hw_thermal", throttledLong)},
 	{"persistence-off", Note, "The driver puts the GPU to sleep when nobody uses it: the first call then takes seconds.",
-		"Start nvidia-persistenced.", is("gpu.persistence.mode", "", 0)},
+		"Start nvidia-persistenced.", is("gpu.persistence.mode", 0)},
 }
 
 // hot is how near to a limit a temperature is a warning, in °C, and
@@ -125,7 +125,7 @@ func unlicensed(s *subject) string {
 	if mode, _ := s.value("gpu.virtualization.mode", ""); mode != vgpuMode {
 		return ""
 	}
-	return is("gpu.vgpu.licensed", "", 0)(s)
+	return is("gpu.vgpu.licensed", 0)(s)
 }
 
 // temperature knows both ways in which GPUs say their limit: as a temperature,

@@ -57,10 +57,10 @@ func above(name, label string, limit float64) test {
 }
 
 // is holds where a reading has one value.
-func is(name, label string, want float64) test {
+func is(name string, want float64) test {
 	return func(s *subject) string {
-		if v, known := s.value(name, label); known && v == want {
-			return key(name, label) + " is " + number(v)
+		if v, known := s.value(name, ""); known && v == want {
+			return name + " is " + number(v)
 		}
 		return ""
 	}
