@@ -20,7 +20,6 @@ type device struct {
 	clock  func() time.Duration
 	now    time.Duration // of the look that is going on
 	index  int           // of the GPU; see turn
-	memory uint64        // of the GPU, in bytes; 0 is unknown
 
 	// calling is the boot time at which the call in flight began, 0 for none.
 	calling atomic.Int64

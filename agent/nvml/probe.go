@@ -43,6 +43,15 @@ type ProbeGPU struct {
 	Condition metric.Condition
 	Reason    string // why it is not Good
 	Rows      []ProbeRow
+	Instances []ProbeInstance // of a divided GPU
+}
+
+// ProbeInstance is one GPU instance of a divided GPU.
+type ProbeInstance struct {
+	ID      int
+	Profile string
+	Compute []string // UUIDs of its compute instances
+	Rows    []ProbeRow
 }
 
 // ProbeRow is one row of the table for one GPU.
@@ -149,10 +158,33 @@ func (p *probe) gpu(index int) ProbeGPU {
 	}
 	for row := range Table {
 		if v := &Table[row]; v.Group == "" || p.asked(v.Group) {
-			g.Rows = append(g.Rows, d.probeRow(row))
+			g.Rows = append(g.Rows, probeRow(v, d.values[row], d.askRow))
 		}
 	}
+	for _, in := range d.mig.instances {
+		g.Instances = append(g.Instances, d.probeInstance(in))
+	}
 	return g
+}
+
+// probeInstance returns what the last look said of an instance. Its memory is
+// asked through one of its compute instances, its activity with its number.
+func (d *device) probeInstance(in *instance) ProbeInstance {
+	out := ProbeInstance{ID: in.id, Profile: in.profile}
+	for _, c := range in.compute {
+		out.Compute = append(out.Compute, c.uuid)
+	}
+	ask := func(s *Source) nvml.Return {
+		if s.GPM == 0 {
+			defer d.turnTo(d.turnTo(in.compute[0].handle))
+			return s.Call.read(d, s.Arg, &d.out)
+		}
+		return d.askGPM(&in.pair, s.GPM)
+	}
+	for row := range InstanceTable {
+		out.Rows = append(out.Rows, probeRow(&InstanceTable[row], in.values[row], ask))
+	}
+	return out
 }
 
 func (p *probe) asked(group string) bool {
@@ -191,17 +223,14 @@ func (p *probe) calls(d *device) {
 
 // probeRow returns a row's value of the last look, or asks once more, for it
 // alone, to learn why there is none.
-func (d *device) probeRow(row int) ProbeRow {
-	s := &d.plan.rows[row].Source
-	r := ProbeRow{Desc: &d.plan.rows[row].Desc, Source: s.String()}
-	if v := d.values[row]; !math.IsNaN(v) {
+func probeRow(row *Row, v float64, ask func(*Source) nvml.Return) ProbeRow {
+	r := ProbeRow{Desc: &row.Desc, Source: row.Source.String()}
+	if !math.IsNaN(v) {
 		r.Known, r.Value = true, v
 		return r
 	}
-	switch code := d.askRow(s); code {
-	case nvml.SUCCESS:
-		r.Why = "no value"
-	default:
+	r.Why = "no value"
+	if code := ask(&row.Source); code != nvml.SUCCESS {
 		r.Why = codeWords(code)
 	}
 	return r
@@ -211,7 +240,7 @@ func (d *device) probeRow(row int) ProbeRow {
 func (d *device) askRow(s *Source) nvml.Return {
 	switch {
 	case s.GPM != 0:
-		return d.askGPM(s.GPM)
+		return d.askGPM(&d.gpm.pair, s.GPM)
 	case s.Field != 0:
 		v := []nvml.FieldValue{{FieldId: s.Field, ScopeId: s.Scope}}
 		if code := d.getFields(v); code != nvml.SUCCESS {
@@ -222,17 +251,17 @@ func (d *device) askRow(s *Source) nvml.Return {
 	return s.Call.read(d, s.Arg, &d.out)
 }
 
-// askGPM asks for one GPM metric of the newest pair of samples.
-func (d *device) askGPM(id uint32) nvml.Return {
+// askGPM asks for one GPM metric of the newest samples of a pair.
+func (d *device) askGPM(p *samplePair, id uint32) nvml.Return {
 	if code := d.supportsGPM(); code != nvml.SUCCESS {
 		return code
 	}
-	r := d.gpm.request
-	r.metrics[0] = gpmMetric{id: id}
-	if _, _, ok := d.gpm.pair.span(); !ok {
+	if _, _, ok := p.span(); !ok {
 		return nvml.ERROR_NOT_FOUND
 	}
-	if code := d.gpm.pair.metrics(d, r, 1); code != nvml.SUCCESS {
+	r := d.gpm.request
+	r.metrics[0] = gpmMetric{id: id}
+	if code := p.metrics(d, r, 1); code != nvml.SUCCESS {
 		return code
 	}
 	_, code := r.metrics[0].number()

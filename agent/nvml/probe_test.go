@@ -101,6 +101,25 @@ func TestProbeOfALostGPUGoesOn(t *testing.T) {
 	}
 }
 
+func TestProbeShowsInstances(t *testing.T) {
+	r := probe(t, "gpus 1 h100\ngpu 0 mig on\ngpu 0 instance 1 profile 3g.40gb\ngpu 0 instance 1 util 60\ngpu 0 instance 2 profile 1g.10gb\n", nvml.ProbeOptions{})
+	if len(r.GPUs) != 1 || len(r.GPUs[0].Instances) != 2 {
+		t.Fatalf("report = %+v", r.GPUs)
+	}
+	in := r.GPUs[0].Instances[0]
+	if in.ID != 1 || in.Profile != "3g.40gb" || len(in.Compute) == 0 || len(in.Rows) != len(nvml.InstanceTable) {
+		t.Errorf("instance %d %q with %q, %d rows", in.ID, in.Profile, in.Compute, len(in.Rows))
+	}
+	for _, row := range in.Rows {
+		if row.Desc.Name == "gpu.instance.utilization" && (!row.Known || !near(row.Value, 0.6)) {
+			t.Errorf("utilisation = %+v, want 0.6", row)
+		}
+		if row.Known == (row.Why != "") {
+			t.Errorf("%s is %v (known %v) because %q", row.Desc.Key(), row.Value, row.Known, row.Why)
+		}
+	}
+}
+
 func TestProbeRefusesWhatItCannotDo(t *testing.T) {
 	if _, err := nvml.Probe("/nowhere/libnvidia-ml.so.1", nvml.ProbeOptions{}); err == nil || !strings.Contains(err.Error(), "/nowhere") {
 		t.Errorf("Probe without a library = %v, want an error that names it", err)
