@@ -85,7 +85,8 @@ type Look struct {
 	// Util and SMActive are averages over (Since, At]. Both are readings of
 	// the boot clock (CLOCK_BOOTTIME). Since == At speaks for no time yet.
 	Since, At time.Duration
-	// Util is the share of (Since, At] in which a kernel was resident, 0–1.
+	// Util is the share of (Since, At] in which a kernel was resident, 0–1; of a
+	// divided GPU, the sum of its instances', each times its part of the slices.
 	Util Share
 	// SMActive is the share of SM cycles that were active over (Since, At].
 	SMActive Share
@@ -94,7 +95,8 @@ type Look struct {
 	ProcessesKnown bool
 	// Readings holds what the GPU said, in table order.
 	Readings []Reading
-	// MIG says that the GPU is divided. Its Instances are then all there are;
+	// MIG says that the GPU is divided. Its Instances are then those that the
+	// driver lists, and Util is unknown where they may not be all there were;
 	// energy, power, temperature and errors are the GPU's alone.
 	MIG       bool
 	Instances []Instance

@@ -26,8 +26,9 @@ func (r *Reader) takeLayout(c *child, message []byte) error {
 	if s == nil {
 		return fmt.Errorf("layout of slot %d of %d", m.slot, len(c.slots))
 	}
-	if s.known != nil && c == r.current {
-		r.cfg.Log.Info("gpu is divided", "gpu", s.known.UUID, "divided", m.divided, "instances", len(m.instances))
+	old := &s.mig.layout
+	if c == r.current && s.known != nil && (m.divided != old.divided || len(m.instances) != len(old.instances)) {
+		r.cfg.Log.Info("gpu instances changed", "gpu", s.known.UUID, "mig", m.divided, "instances", len(m.instances))
 	}
 	s.mig = divided{layout: m}
 	return nil

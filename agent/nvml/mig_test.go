@@ -46,6 +46,47 @@ func TestLookAtInstancesAllocatesNothing(t *testing.T) {
 	}
 }
 
+// TestChangeWithinALookMakesItUnknown has an event come while the instances are
+// being read.
+func TestChangeWithinALookMakesItUnknown(t *testing.T) {
+	s := openSim(t, sevenBusy).slots[0]
+	for range 2 {
+		s.tick(BootClock())
+		time.Sleep(gpmApart)
+	}
+	s.tick(BootClock())
+	if !s.look.util.Known || !s.look.active.Known {
+		t.Fatalf("util %+v, SM activity %+v", s.look.util, s.look.active)
+	}
+	s.dev.mig.changed.Store(true)
+	s.dev.addUp()
+	if s.dev.util.share.Known || s.dev.gpm.active.Known {
+		t.Errorf("util %+v, SM activity %+v after an event", s.dev.util.share, s.dev.gpm.active)
+	}
+}
+
+// TestLooksTooSoonForASampleSpeakForNoTime makes looks faster than the driver
+// takes samples: the next that has one speaks for all of the time.
+func TestLooksTooSoonForASampleSpeakForNoTime(t *testing.T) {
+	s := openSim(t, sevenBusy).slots[0]
+	s.tick(BootClock())
+	time.Sleep(gpmApart)
+	s.tick(BootClock())
+	at := s.look.at
+	if !s.look.util.Known {
+		t.Fatalf("util = %+v, want it known", s.look.util)
+	}
+	s.tick(BootClock())
+	if s.look.condition != metric.Good || s.look.since != at || s.look.at != at || s.look.util.Known {
+		t.Errorf("look at (%s, %s], util %+v; want it to stand at %s", s.look.since, s.look.at, s.look.util, at)
+	}
+	time.Sleep(gpmApart)
+	s.tick(BootClock())
+	if s.look.since != at || !s.look.util.Known {
+		t.Errorf("look since %s, util %+v; want it since %s", s.look.since, s.look.util, at)
+	}
+}
+
 // TestSamplesAreGivenBack counts what arrange and close do with samples.
 func TestSamplesAreGivenBack(t *testing.T) {
 	d := openSim(t, sevenBusy).slots[0].dev
