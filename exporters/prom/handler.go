@@ -22,24 +22,17 @@ const maxScrapes = 8
 // byte would cost the series.
 func clean(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
-// handler is a page that is compressed to who accepts it.
-type handler struct {
-	http.Handler
-	plain http.Handler // without compression and limit
-}
-
 // Handler serves what reg and then the others gather, as OpenMetrics to who
 // asks for it. No two of them may have the same names. What cannot be gathered
 // is left out and logged: the rest is served.
 func Handler(reg *prometheus.Registry, log *slog.Logger, others ...prometheus.Gatherer) http.Handler {
-	plain := promhttp.HandlerFor(together(append([]prometheus.Gatherer{reg}, others...)), promhttp.HandlerOpts{
+	return limited(compressed(promhttp.HandlerFor(together(append([]prometheus.Gatherer{reg}, others...)), promhttp.HandlerOpts{
 		ErrorLog:           errorLog{log},
 		ErrorHandling:      promhttp.ContinueOnError,
 		Registry:           reg,
 		EnableOpenMetrics:  true,
 		DisableCompression: true,
-	})
-	return handler{limited(compressed(plain)), plain}
+	})))
 }
 
 // together gathers from several that have no name in common. It is

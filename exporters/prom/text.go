@@ -1,8 +1,6 @@
 package prom
 
-import (
-	"net/http"
-)
+import "net/http"
 
 // textFormat is the Prometheus text format, which all servers read.
 const textFormat = "text/plain; version=0.0.4; charset=utf-8"
@@ -16,17 +14,14 @@ type Text interface {
 
 // WithText serves what h serves and then t, in the text format whatever is
 // asked for: a server that prefers OpenMetrics would never see t otherwise. h
-// is a Handler of this package, or nil for t alone; the two must have no name
-// in common.
+// may be nil, for t alone; the two must have no name in common.
 func WithText(h http.Handler, t Text) http.Handler {
-	if own, ok := h.(handler); ok {
-		h = own.plain
-	}
 	return limited(compressed(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", textFormat)
 		if h != nil {
 			r = r.Clone(r.Context())
 			r.Header.Set("Accept", "text/plain;version=0.0.4")
+			r.Header.Del("Accept-Encoding") // both parts are compressed as one
 			h.ServeHTTP(w, r)
 		}
 		_, _ = w.Write(t.AppendText(nil)) // the client is gone: nobody is left to be told

@@ -64,10 +64,10 @@ type family struct {
 // out.
 func New(o Options) (*Exporter, error) {
 	o.setDefaults()
-	if err := o.Names.check(); err != nil {
+	if err := o.Names.Check(); err != nil {
 		return nil, err
 	}
-	if err := o.Hostname.check(); err != nil {
+	if err := o.Hostname.Check(); err != nil {
 		return nil, err
 	}
 	e := &Exporter{o: o, fields: map[string]int{}, labels: make([][]label, generations)}

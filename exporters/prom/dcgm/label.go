@@ -21,7 +21,8 @@ const (
 	BothHostnames Hostname = "both"
 )
 
-func (h Hostname) check() error {
+// Check returns an error for a word that is none of them.
+func (h Hostname) Check() error {
 	if h != UpperHostname && h != LowerHostname && h != BothHostnames {
 		return fmt.Errorf("dcgm hostname %q is not Hostname, hostname or both", string(h))
 	}

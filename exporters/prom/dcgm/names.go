@@ -25,7 +25,8 @@ const (
 	BaseNames Names = "base"
 )
 
-func (n Names) check() error {
+// Check returns an error for a word that is none of them.
+func (n Names) Check() error {
 	if len(n.generations()) == 0 {
 		return fmt.Errorf("dcgm names %q are not old, new, both or base", string(n))
 	}
