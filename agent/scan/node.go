@@ -20,7 +20,7 @@ func noGPU(r *Report) []Finding {
 }
 
 // nameless is about GPUs that the driver counts and that did not say who they
-// are. Where others answer, it is not the driver that is slow.
+// are. Where others answer, and are kept awake, it is not the driver that is slow.
 func nameless(r *Report) []Finding {
 	answered := 0
 	for i := range r.Frame.Looks {
@@ -39,7 +39,10 @@ func nameless(r *Report) []Finding {
 	if n == 1 {
 		f.What = "A GPU of the driver's did not say who it is."
 	}
-	if answered > 0 {
+	switch {
+	case r.asleep():
+		f.Remedy = wakeUp
+	case answered > 0:
 		f.Level, f.Remedy = Critical, "Drain the node and look into the kernel log; if it is so at the next scan, reboot."
 	}
 	return []Finding{f}

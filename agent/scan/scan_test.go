@@ -254,6 +254,24 @@ func TestAGPUWithoutANameIsCriticalIfOthersAnswer(t *testing.T) {
 	}
 }
 
+func TestAGPUThatMayBeWakingUpIsUnknown(t *testing.T) {
+	asleep, slow := but(well(0), said("gpu.persistence.mode", "", 0)), well(1)
+	slow.Condition, slow.Reason = metric.Unobserved, metric.ReasonHang
+	nameless := node(asleep)
+	nameless.Frame.Driver.GPUs = 2
+	f := func(in scan.Input, looked time.Duration, want string) {
+		t.Helper()
+		in.Looked = looked
+		if got := words(scan.Judge(in)); got != want {
+			t.Errorf("after %s: found %q, want %q", looked, got, want)
+		}
+	}
+	f(node(asleep, slow), 9*time.Second, "unknown gpu-unobserved, note persistence-off")
+	f(node(asleep, slow), 40*time.Second, "critical gpu-unobserved, note persistence-off")
+	f(nameless, 9*time.Second, "unknown gpu-nameless, note persistence-off")
+	f(nameless, 40*time.Second, "critical gpu-nameless, note persistence-off")
+}
+
 // xid is a report of the kernel's log, an hour ago.
 func xid(pci string, code int) metric.Xid {
 	return metric.Xid{PCI: pci, Code: code, At: boot - time.Hour, Origin: metric.FromKernel}

@@ -1,6 +1,10 @@
 package scan
 
-import "github.com/gpumeter/gpumeter/metric"
+import (
+	"time"
+
+	"github.com/gpumeter/gpumeter/metric"
+)
 
 // reason is one row of the table of why a GPU does not answer.
 type reason struct {
@@ -43,7 +47,26 @@ func silence(r *Report, l *metric.Look) (Finding, bool) {
 	if l.Condition == metric.Lost {
 		f.Rule, f.Level = "gpu-lost", Critical
 	}
+	if word == metric.ReasonHang && r.asleep() {
+		f.Level, f.Remedy = Unknown, wakeUp
+	}
 	return f, true
+}
+
+// longLook is how long a GPU that sleeps may take to wake up.
+const longLook = 30 * time.Second
+
+const wakeUp = "Scan again with --wait 40s: this node's GPUs sleep when nobody uses them, and may be slow to wake up."
+
+// asleep reports whether a GPU that has not answered may only be waking up: the
+// scan was short, and a GPU that did answer says that the driver keeps none awake.
+func (r *Report) asleep() bool {
+	for i := range r.Frame.Looks {
+		if v, known := valueOf(&r.Frame.Looks[i], "gpu.persistence.mode", ""); known && v == 0 {
+			return r.Looked < longLook
+		}
+	}
+	return false
 }
 
 // drivers says the same of the driver as a whole.

@@ -24,11 +24,14 @@ import (
 // them has to fit once into patience.
 const (
 	scanInterval = 500 * time.Millisecond
-	// patience is how long a GPU or the driver may take to answer at all.
-	patience = 9 * time.Second
-	// scanDeadline is when a call hangs. It is shorter, so that a scan sees it.
-	scanDeadline = 8 * time.Second
-	scanStep     = 100 * time.Millisecond
+	// patience is how long a GPU or the driver may take to answer at all, without
+	// a longer --wait.
+	patience = 10 * time.Second
+	// notice is how long before that a call has to hang for the scan to see it,
+	// and maxDeadline the longest that a call may take whatever --wait says.
+	notice      = 3 * time.Second
+	maxDeadline = 30 * time.Second
+	scanStep    = 100 * time.Millisecond
 )
 
 // look reads everything that a verdict rests on.
@@ -50,7 +53,10 @@ func look(ctx context.Context, f *scanFlags) (scan.Input, error) {
 // watchGPUs looks at the GPUs through a worker process until all have answered
 // and f.wait is over, or patience is. It returns the newest frame, with all Xids.
 func watchGPUs(ctx context.Context, f *scanFlags) (metric.Frame, error) {
-	r := nvml.NewReader(nvml.Config{Library: f.nvml, Interval: scanInterval, Deadline: scanDeadline, ColdDeadline: scanDeadline, Groups: []string{nvml.AllGroups}})
+	deadline := min(max(f.wait, patience)-notice, maxDeadline)
+	r := nvml.NewReader(nvml.Config{
+		Library: f.nvml, Interval: scanInterval, Deadline: deadline, ColdDeadline: deadline, Groups: []string{nvml.AllGroups},
+	})
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var g errgroup.Group
