@@ -40,6 +40,7 @@ type chapter struct {
 func catalogue() []chapter {
 	return []chapter{
 		{"What the driver says of a GPU", ofRows(nvml.Table)},
+		{"What the driver says of a MIG instance", ofRows(nvml.InstanceTable)},
 		{"Time integrals of a GPU", ofDescs(meter.Descs(), "the meter")},
 		{"Identity and state", ofDescs(exporters.State(), "the agent")},
 		{"The node itself", ofDescs(host.Descs(), "the kernel")},
