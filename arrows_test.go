@@ -41,6 +41,7 @@ var rules = []rule{
 	{"agent/kmsg", []string{module + "/metric", "golang.org/x/sys/"}, "the kernel's log is its only outside thing"},
 	{"agent/xid", []string{module + "/metric"}, "errors are counted purely"},
 	{"agent/host", []string{module + "/metric", "github.com/shirou/gopsutil/"}, "gopsutil is its only outside thing"},
+	{"agent/cloud", []string{module + "/usage", "github.com/aws/aws-sdk-go-v2/", "cloud.google.com/go/compute/metadata"}, "the metadata services are its only outside thing"},
 	{"agent/scan", []string{module + "/metric"}, "a verdict is a pure function of what was read"},
 	{"agent", append([]string{module + "/agent/", "golang.org/x/"}, vocabulary...), "the root composes its children and never the collector"},
 	{"exporters/prom", append([]string{module + "/exporters", "github.com/prometheus/"}, vocabulary...), "Prometheus is its only outside thing"},
