@@ -74,9 +74,12 @@ func (n Node) Check() error {
 	if n.Name == "" {
 		return fmt.Errorf("node has no name")
 	}
+	if n.ExpectedGPUs < 0 || n.ExpectedGPUs > MaxBatchGPUs {
+		return fmt.Errorf("node %q: %d expected GPUs are not between 0 and %d", n.Name, n.ExpectedGPUs, MaxBatchGPUs)
+	}
 	c := n.Cloud
 	for _, s := range []string{n.Name, n.MachineID, n.Driver, n.Agent, c.Provider, c.Account, c.Region,
-		c.Zone, c.InstanceType, c.InstanceID, c.Reservation, c.Cluster, c.Rack} {
+		c.Zone, c.InstanceType, c.InstanceID, c.Reservation, c.Cluster, c.NodePool, c.Rack} {
 		if !clean(s) {
 			return fmt.Errorf("node %q: %q is not clean text of at most %d bytes", n.Name, s, maxText)
 		}

@@ -135,7 +135,9 @@ type Cloud struct {
 	InstanceID   string `json:"instance_id,omitempty" yaml:"instance_id"`
 	Reservation  string `json:"reservation,omitempty" yaml:"reservation"`
 	Cluster      string `json:"cluster,omitempty" yaml:"cluster"`
-	Rack         string `json:"rack,omitempty" yaml:"rack"`
+	NodePool     string `json:"node_pool,omitempty" yaml:"node_pool"`
+	// Rack is the rack or the NVLink domain.
+	Rack string `json:"rack,omitempty" yaml:"rack"`
 }
 
 // Node is one machine.
@@ -145,6 +147,9 @@ type Node struct {
 	Cloud     Cloud  `json:"cloud"`
 	Driver    string `json:"driver,omitempty"` // version
 	Agent     string `json:"agent,omitempty"`  // version of the agent
+	// ExpectedGPUs is how many GPUs a node of this instance type has; zero
+	// where nobody says.
+	ExpectedGPUs int `json:"expected_gpus,omitempty"`
 }
 
 // GPU is the inventory entry of one GPU.

@@ -56,6 +56,20 @@ func TestSealedBatchOpensToWhatWasSealed(t *testing.T) {
 	}
 }
 
+// TestANodeThatSaysNothingNewIsSealedAsBefore keeps batches of agents that do
+// not know these fields byte for byte.
+func TestANodeThatSaysNothingNewIsSealedAsBefore(t *testing.T) {
+	s, err := usage.Seal(sample())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"node_pool", "expected_gpus"} {
+		if strings.Contains(string(s.Body), key) {
+			t.Errorf("an unknown %s is written", key)
+		}
+	}
+}
+
 func TestOpenRefusesWhatIsNotOneBatch(t *testing.T) {
 	s, err := usage.Seal(sample())
 	if err != nil {
@@ -114,6 +128,9 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		"evidence":                  func(b *usage.Batch) { b.Evidence = "hearsay" },
 		"node has no name":          func(b *usage.Batch) { b.Node.Name = "" },
 		"not clean text":            func(b *usage.Batch) { b.Node.Cloud.Account = "a\nb" },
+		"is not clean text":         func(b *usage.Batch) { b.Node.Cloud.NodePool = "a\x7f" },
+		"-1 expected GPUs":          func(b *usage.Batch) { b.Node.ExpectedGPUs = -1 },
+		"1025 expected GPUs":        func(b *usage.Batch) { b.Node.ExpectedGPUs = usage.MaxBatchGPUs + 1 },
 		"listed twice":              func(b *usage.Batch) { b.GPUs = append(b.GPUs, b.GPUs[0]) },
 		"not in the batch's":        func(b *usage.Batch) { b.Records[0].GPU = "GPU-x" },
 		"is empty, negative":        func(b *usage.Batch) { b.Records[0].EndMs = b.Records[0].StartMs },
