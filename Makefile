@@ -38,11 +38,14 @@ sim: tools ## build the simulated driver library into bin/sim
 run: build ## show the whole product on a simulated fleet (or on this machine's GPUs)
 	@bin/gpumeter demo
 
-test: tools ## run every test that needs no server
+# The tests take the simulated driver from here instead of building their own.
+test race e2e: export GPUMETER_SIM_DIR := $(CURDIR)/bin/sim
+
+test: tools sim ## run every test that needs no server
 	$(GO) vet ./...
 	$(GO) test ./...
 
-race: tools ## run the tests under the race detector
+race: tools sim ## run the tests under the race detector
 	$(GO) test -race ./...
 
 lint: tools ## run the linters

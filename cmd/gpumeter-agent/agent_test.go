@@ -30,8 +30,12 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// library is the simulated driver. It is built once.
+// library is the simulated driver: what GPUMETER_SIM_DIR holds, or else one that
+// is built once.
 var library = sync.OnceValues(func() (string, error) {
+	if dir := os.Getenv("GPUMETER_SIM_DIR"); dir != "" {
+		return filepath.Join(dir, "libnvidia-ml.so.1"), nil
+	}
 	dir, err := os.MkdirTemp("", "driver")
 	if err != nil {
 		return "", err

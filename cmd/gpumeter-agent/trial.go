@@ -25,8 +25,9 @@ import (
 type trial struct {
 	cmd   *exec.Cmd
 	dir   string
-	url   string // of /metrics
-	ended chan error
+	url   string        // of /metrics
+	ended chan struct{} // closed when the process has ended, with err
+	err   error
 }
 
 // startTrial starts this program as an agent, with further arguments of run.
@@ -43,7 +44,7 @@ func startTrial(ctx context.Context, log io.Writer, args ...string) (*trial, err
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	t := &trial{dir: dir, url: "http://" + addr + "/metrics", ended: make(chan error, 1)}
+	t := &trial{dir: dir, url: "http://" + addr + "/metrics", ended: make(chan struct{})}
 	t.cmd = exec.CommandContext(ctx, exe, append([]string{"run", "--state", dir, "--lock", filepath.Join(dir, "lock"),
 		"--listen", addr, "--node", "trial", "--log-level", "warn"}, args...)...)
 	t.cmd.Cancel = func() error { return t.cmd.Process.Signal(syscall.SIGTERM) }
@@ -51,7 +52,10 @@ func startTrial(ctx context.Context, log io.Writer, args ...string) (*trial, err
 	if err := t.cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start an agent to measure: %w", err), os.RemoveAll(dir))
 	}
-	go func() { t.ended <- t.cmd.Wait() }()
+	go func() {
+		defer close(t.ended)
+		t.err = t.cmd.Wait()
+	}()
 	return t, nil
 }
 
@@ -108,9 +112,8 @@ func fetch(ctx context.Context, url string, limit time.Duration) (string, time.D
 func (t *trial) ready(ctx context.Context, limit time.Duration) error {
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 		select {
-		case err := <-t.ended:
-			t.ended <- err
-			return fmt.Errorf("the agent ended: %w", err)
+		case <-t.ended:
+			return fmt.Errorf("the agent ended: %w", t.err)
 		case <-ctx.Done():
 			return ctx.Err()
 		default:
