@@ -11,7 +11,7 @@ import (
 )
 
 // maxHolders bounds the holder points of one GPU. Holders has the number of all.
-const maxHolders = 32
+const maxHolders = 8
 
 // Points yields everything there is to show of a snapshot at a time, subject by
 // subject and in the order of the tables. A frame older than maxAge speaks for

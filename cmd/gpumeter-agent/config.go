@@ -43,6 +43,7 @@ type config struct {
 	Kmsg      string        `yaml:"kmsg"`
 	OTLP      otlpConfig    `yaml:"otlp"`
 	Influx    influxConfig  `yaml:"influx"`
+	DCGM      dcgmConfig    `yaml:"dcgm"`
 }
 
 // Defaults. The port is free of other well-known exporters.
@@ -80,6 +81,7 @@ func (c *config) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&c.Kmsg, "kmsg", kmsgAuto, "where the kernel's log is read for errors of GPUs: auto, off or a path")
 	c.OTLP.flags(fs)
 	c.Influx.flags(fs)
+	c.DCGM.flags(fs)
 }
 
 // Words of --kmsg besides a path.
@@ -155,7 +157,7 @@ func (c *config) validate() error {
 	case c.NVML != "" && !filepath.IsAbs(c.NVML):
 		return usageError{fmt.Errorf("nvml %q is not an absolute path", c.NVML)}
 	}
-	for _, err := range []error{nvml.CheckGroups(c.Metrics), c.OTLP.validate(), c.Influx.validate()} {
+	for _, err := range []error{nvml.CheckGroups(c.Metrics), c.OTLP.validate(), c.Influx.validate(), c.DCGM.validate()} {
 		if err != nil {
 			return usageError{err}
 		}

@@ -88,8 +88,8 @@ Values are in base units. What a GPU cannot say is absent, never zero. Metrics
 with a group are read only when asked for, with ` + "`--metrics GROUP`" + `. Series of a GPU
 have the labels ` + "`uuid`" + ` and ` + "`gpu`" + ` (its index), those of a MIG instance
 ` + "`gpu_instance`" + ` besides. In OpenTelemetry a metric without a name of the ` + "`hw.*`" + `
-conventions has its own, dotted one; DCGM's are those of dcgm-exporter, the old
-generation first where two differ.
+conventions has its own, dotted one; DCGM's are those of dcgm-exporter up to
+4.8, then those of DCGM 4.6 where they differ ([exporting.md](exporting.md)).
 `)
 	for _, c := range chapters {
 		fmt.Fprintf(&b, "\n## %s\n\n| metric | kind | labels | what it is | OpenTelemetry | dcgm-exporter | source |\n|---|---|---|---|---|---|---|\n", c.Title)

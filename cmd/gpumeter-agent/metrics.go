@@ -36,17 +36,21 @@ func (e *exported) snapshot() exporters.Snapshot {
 }
 
 // metricsHandler serves the GPUs and the agent's own health.
-func metricsHandler(e *exported, sp *spool.Spool, p *push.Pusher, log *slog.Logger) http.Handler {
+func metricsHandler(c config, e *exported, p parts, log *slog.Logger) (http.Handler, error) {
+	d, err := c.DCGM.new(e.snapshot, log)
+	if err != nil {
+		return nil, err
+	}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&health{agent: e.agent, spool: sp, push: p},
+		&health{agent: e.agent, spool: p.spool, push: p.push},
 	)
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", prom.Handler(reg, log, prom.New(prom.Options{Snapshot: e.snapshot})))
+	c.DCGM.handle(mux, prom.Handler(reg, log, prom.New(prom.Options{Snapshot: e.snapshot})), d)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answerHealth(w, e.agent) })
 	mux.HandleFunc("GET /{$}", landing)
-	return mux
+	return mux, nil
 }
 
 // staleAfter is how old the newest frame may be before the agent calls itself

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -121,7 +122,7 @@ func serve(ctx context.Context, c config, p parts, log *slog.Logger) error {
 		Node: p.node, BootID: bootID(),
 		Interval: c.Interval, Window: c.Window,
 		NewReader: func(known []metric.GPU) agent.Reader {
-			return nvml.NewReader(nvml.Config{Library: c.NVML, Interval: c.Interval, Groups: c.Metrics, Known: known, Log: log})
+			return nvml.NewReader(nvml.Config{Library: c.NVML, Interval: c.Interval, Groups: slices.Concat(c.Metrics, c.DCGM.groups()), Known: known, Log: log})
 		},
 		KernelLog: newKernelLog(c, log), Host: newHost(c, log), Spool: p.spool, Push: p.push, PauseFile: c.PauseFile, Log: log, Now: time.Now,
 	})
@@ -132,9 +133,13 @@ func serve(ctx context.Context, c config, p parts, log *slog.Logger) error {
 	if e.senders, err = newSenders(ctx, c, e.snapshot, log); err != nil {
 		return err
 	}
+	pages, err := metricsHandler(c, e, p, log)
+	if err != nil {
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.Run(ctx) })
-	g.Go(func() error { return serveMetrics(ctx, c, metricsHandler(e, p.spool, p.push, log), log) })
+	g.Go(func() error { return serveMetrics(ctx, c, pages, log) })
 	g.Go(func() error {
 		e.senders.run(ctx, log)
 		return nil

@@ -99,8 +99,8 @@ func TestHoldersAreBounded(t *testing.T) {
 	}
 	reg := registry(t, exporter(s))
 	n, err := testutil.GatherAndCount(reg, "gpu_holder_info")
-	if err != nil || n > 32 {
-		t.Errorf("%d holder series (%v), want at most 32", n, err)
+	if err != nil || n > 8 {
+		t.Errorf("%d holder series (%v), want at most 8", n, err)
 	}
 	if got := values(t, s, uuid)["gpu_holders"]; got != 502 {
 		t.Errorf("gpu_holders = %v, want all 502", got)
