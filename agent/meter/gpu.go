@@ -24,25 +24,28 @@ type gpu struct {
 	energyKnown bool
 	// parts holds what the looks said, by window edge and holder.
 	parts []*part
-	carry int64 // nanoseconds of busy time that rounding kept back
-	turn  int   // whose turn the odd millisecond is, among several holders
-	sum   Totals
+	// carry and smCarry are nanoseconds of activity that rounding kept back.
+	carry, smCarry int64
+	turn           int // which part of the next window is rounded first
+	sum            Totals
 }
 
-// part is what one holder did in one window.
+// part is what one holder did in one window. Its times are in nanoseconds, as
+// several holders may share a millisecond; those of all parts of a window add up
+// to whole milliseconds.
 type part struct {
-	edgeMs   int64 // boot time of the window's end
-	holder   usage.Holder
-	rest     rest
-	coverMs  int64 // healthy, utilisation known
-	busyNs   int64 // of coverMs
-	smNs     int64
-	smMs     int64
-	blindMs  int64 // healthy, utilisation unknown
-	sickMs   int64
-	energyMJ int64
-	energyMs int64
-	why      string // fault behind sickMs
+	edgeMs    int64 // boot time of the window's end
+	holder    usage.Holder
+	rest      rest
+	coverNs   int64 // healthy, utilisation known
+	busyNs    int64 // of coverNs
+	smNs      int64
+	smKnownNs int64
+	blindNs   int64 // healthy, utilisation unknown
+	sickMs    int64
+	energyMJ  int64
+	energyNs  int64
+	why       string // fault behind sickMs
 }
 
 // rest says what the time of a holder is when no kernel runs.
@@ -136,40 +139,20 @@ func (m *Meter) add(g *gpu, s span) {
 		p := g.part(s.edgeMs, usage.Holder{Basis: usage.BasisNone}, restUnmeasured)
 		p.sickMs += s.ms()
 		p.why = g.fault.reason
-		p.addEnergy(s.energyMJ, s.ms(), s.energyKnown)
+		p.addEnergy(s.energyMJ, s.ms()*1_000_000, s.energyKnown)
 		return
 	}
-	holders, known := m.holders(s.look)
-	if len(holders) == 0 {
-		h, r := usage.Holder{Basis: usage.BasisNone}, restUnmeasured
-		if known {
-			h, r = usage.Holder{Basis: m.cfg.Basis}, restUnallocated
+	var ns, mj int64
+	for _, x := range m.lots(s) {
+		if x.ns == 0 {
+			continue
 		}
-		g.part(s.edgeMs, h, r).book(s, s.ms(), s.energyMJ)
-		return
+		ns += x.ns
+		// Energy is divided by time.
+		upTo := int64(float64(s.energyMJ) * float64(ns) / float64(s.ms()*1_000_000))
+		g.part(s.edgeMs, x.holder, x.rest).book(x, upTo-mj, s.energyKnown)
+		mj = upTo
 	}
-	m.share(g, s, holders)
-}
-
-// share divides a span among the holders of a GPU, to the millisecond.
-func (m *Meter) share(g *gpu, s span, holders []usage.Holder) {
-	n := int64(len(holders))
-	each, odd := s.ms()/n, s.ms()%n
-	mj := s.energyMJ / n
-	for i, h := range holders {
-		ms := each
-		if (int64(i)+int64(g.turn))%n < odd {
-			ms++
-		}
-		e := mj
-		if i == 0 {
-			e += s.energyMJ % n
-		}
-		if ms > 0 {
-			g.part(s.edgeMs, h, restIdle).book(s, ms, e)
-		}
-	}
-	g.turn += int(odd)
 }
 
 func (m *Meter) holders(l *metric.Look) ([]usage.Holder, bool) {
@@ -179,34 +162,30 @@ func (m *Meter) holders(l *metric.Look) ([]usage.Holder, bool) {
 	return m.cfg.Holders(*l)
 }
 
-// book adds ms of a healthy span.
-func (p *part) book(s span, ms, mj int64) {
-	p.addEnergy(mj, ms, s.energyKnown)
-	if u := s.look.SMActive; u.Known {
-		p.smMs += ms
-		p.smNs += shareNs(u, ms)
+// book adds a lot of a healthy span and its energy.
+func (p *part) book(x lot, mj int64, energyKnown bool) {
+	p.addEnergy(mj, x.ns, energyKnown)
+	if x.sm.Known {
+		p.smKnownNs += x.ns
+		p.smNs += activeNs(x.sm, x.ns)
 	}
-	if u := s.look.Util; u.Known {
-		p.coverMs += ms
-		p.busyNs += shareNs(u, ms)
+	if x.util.Known {
+		p.coverNs += x.ns
+		p.busyNs += activeNs(x.util, x.ns)
 		return
 	}
-	p.blindMs += ms
+	p.blindNs += x.ns
 }
 
-func (p *part) addEnergy(mj, ms int64, known bool) {
+func (p *part) addEnergy(mj, ns int64, known bool) {
 	if known {
 		p.energyMJ += mj
-		p.energyMs += ms
+		p.energyNs += ns
 	}
 }
 
-// shareNs is a share of ms, in nanoseconds. A share outside 0–1 is the
-// driver's mistake and is held to the time there was.
-func shareNs(u metric.Share, ms int64) int64 {
-	v := min(max(u.Value, 0), 1)
-	return int64(math.Round(v * float64(ms) * 1e6))
-}
+// shareNs is a share of ms, in nanoseconds.
+func shareNs(u metric.Share, ms int64) int64 { return activeNs(u, ms*1_000_000) }
 
 // part returns the part of a holder in the window that ends at edgeMs.
 func (g *gpu) part(edgeMs int64, h usage.Holder, r rest) *part {

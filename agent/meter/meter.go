@@ -34,6 +34,11 @@ type Config struct {
 	// Holders names who holds a GPU. known is false where no source works;
 	// known without holders is a free GPU. Nil knows nothing.
 	Holders func(metric.Look) (holders []usage.Holder, known bool)
+	// Parts names who holds one compute instance ("MIG-…") of a divided GPU, as
+	// Holders does for a GPU; each gets the instance's slices and activity. Nil
+	// asks Holders for divided GPUs too. A holder of either that is nobody
+	// (see usage.Holder) says which source found none.
+	Parts func(l metric.Look, instance string) (holders []usage.Holder, known bool)
 	// Basis is written on records of GPUs that a working source found free.
 	Basis usage.Basis
 	// BootID identifies this boot of the node; a change ends unhealthy states.
