@@ -363,6 +363,25 @@ func TestStartsOfCounters(t *testing.T) {
 	check("a wall clock set back", name, s.Frame.Wall)
 }
 
+// TestTimesAreThoseOfTheWallClock has times as the runtime reads them, with a
+// monotonic reading that no step of the wall clock moves: compared by that, a
+// start would not be seen to be later than its point.
+func TestTimesAreThoseOfTheWallClock(t *testing.T) {
+	s := node()
+	s.Frame.Wall = time.Now()
+	cfg := config(&s)
+	cfg.Started, cfg.Now = time.Now(), time.Now
+	p := &producer{cfg: cfg}
+	for what, wall := range map[string]time.Time{"a frame": time.Now(), "an old frame": time.Now().Add(-time.Hour)} {
+		s.Frame.Wall = wall
+		for key, point := range flat(produce(t, p)) {
+			if point.Time != point.Time.Round(0) || point.StartTime != point.StartTime.Round(0) {
+				t.Fatalf("%s: %s has the times %v and %v", what, key, point.StartTime, point.Time)
+			}
+		}
+	}
+}
+
 func TestVanishedSeriesAreForgotten(t *testing.T) {
 	s := node()
 	p := &producer{cfg: config(&s)}

@@ -41,7 +41,9 @@ func (p *producer) Produce(context.Context) ([]metricdata.ScopeMetrics, error) {
 	defer p.mu.Unlock()
 	s, now := p.cfg.Snapshot(), p.cfg.Now()
 	b := builder{
-		at: exporters.Moment(&s, now, p.cfg.MaxAge), known: p.known(&s), starts: &p.starts,
+		// Without the monotonic reading, which a step of the wall clock does not
+		// move: what is compared has to be what is sent.
+		at: exporters.Moment(&s, now, p.cfg.MaxAge).Round(0), known: p.known(&s), starts: &p.starts,
 		driver: s.Frame.Driver.Version, index: map[string]int{}, instruments: map[*metric.Desc]instrument{},
 	}
 	for point := range exporters.Points(&s, now, p.cfg.MaxAge) {
@@ -63,7 +65,7 @@ func (p *producer) known(s *exporters.Snapshot) map[*metric.Desc]time.Time {
 	out := map[*metric.Desc]time.Time{exporters.Xids: p.last}
 	for _, readings := range s.Totals {
 		for i := range readings {
-			out[readings[i].Desc] = p.cfg.Started
+			out[readings[i].Desc] = p.cfg.Started.Round(0)
 		}
 	}
 	return out
