@@ -50,6 +50,8 @@ type Exporter struct {
 	families []family
 	labels   [][]label // by generation
 	rates    rates
+	// directions is how many counters the bytes over all NVLinks have.
+	directions int
 }
 
 // family is one name of the page.
@@ -72,6 +74,11 @@ func New(o Options) (*Exporter, error) {
 	}
 	e := &Exporter{o: o, fields: map[string]int{}, labels: make([][]label, generations)}
 	e.plan()
+	for _, d := range o.Known {
+		if d.Name == nvlinkBytes {
+			e.directions++
+		}
+	}
 	return e, nil
 }
 

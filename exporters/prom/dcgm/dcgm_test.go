@@ -209,6 +209,30 @@ func TestNVLinkIsARate(t *testing.T) {
 	f("a clock that began anew", time.Minute, 1e12, "")
 }
 
+// TestNVLinkRateNeedsBothCounters has one direction missing from a look: what
+// the other has counted since it was loaded is no traffic.
+func TestNVLinkRateNeedsBothCounters(t *testing.T) {
+	s := node()
+	e := exporter(t, &s, dcgm.Options{})
+	f := func(why string, at time.Duration, without int, want string) {
+		t.Helper()
+		s = node()
+		l := look(first, 0, at, 1e12)
+		l.Readings = l.Readings[:len(l.Readings)-without]
+		s.Frame.Looks[0] = l
+		got := sample(string(e.AppendText(nil)), "DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL")
+		if _, v, _ := strings.Cut(got, "} "); v != want {
+			t.Errorf("%s: %q, want %q", why, v, want)
+		}
+	}
+	f("one direction at first", time.Hour, 1, "")
+	f("the other comes", time.Hour+10*time.Second, 0, "")
+	f("both stay", time.Hour+20*time.Second, 0, "0")
+	f("one is missing", time.Hour+30*time.Second, 1, "")
+	f("one is missing still", time.Hour+40*time.Second, 1, "")
+	f("both again", time.Hour+50*time.Second, 0, "0")
+}
+
 // TestPartsOfOneNameAreAdded has a name of DCGM that is several rows here.
 func TestPartsOfOneNameAreAdded(t *testing.T) {
 	a := &metric.Desc{Name: "gpu.a", Kind: metric.Counter, Labels: []metric.Label{{Name: "link", Value: "0"}}, DCGMOld: "DCGM_FI_DEV_A"}

@@ -20,14 +20,15 @@ func (e *Exporter) nvlink(to *subject, l *metric.Look) {
 	if !ok {
 		return
 	}
-	sum, found := 0.0, false
+	sum, found := 0.0, 0
 	for i := range l.Readings {
 		if l.Readings[i].Desc.Name == nvlinkBytes {
-			sum, found = sum+l.Readings[i].Value, true
+			sum += l.Readings[i].Value
+			found++
 		}
 	}
-	if !found {
-		return
+	if found == 0 || found < e.directions {
+		return // what one direction counted since it was loaded is no traffic
 	}
 	if v, known := e.rates.of(l.GPU.UUID, l.At, sum); known {
 		to.values[n] = v
