@@ -93,7 +93,8 @@ func (d *device) attributes() nvml.DeviceAttributes {
 }
 
 // arrange takes over a list of MIG devices, which may be none; false if they
-// are more than the limits allow. Instances that stay keep their samples.
+// cannot be all there are, or not all be told apart. Instances that stay keep
+// their samples.
 func (d *device) arrange(list []*compute) bool {
 	m := &d.mig
 	was, ok := m.instances, true
@@ -117,8 +118,13 @@ func (d *device) arrange(list []*compute) bool {
 	return ok
 }
 
-// place puts a compute instance into its GPU instance.
+// place puts a compute instance into its GPU instance; false for one that
+// cannot be: with a number that is none or that another one has, or beyond the
+// limits.
 func (m *division) place(c *compute) bool {
+	if c.instance > maxInstanceID || c.id > maxInstanceID {
+		return false
+	}
 	i := slices.IndexFunc(m.instances, func(in *instance) bool { return in.id == c.instance })
 	if i < 0 {
 		i = len(m.instances)
@@ -129,6 +135,9 @@ func (m *division) place(c *compute) bool {
 		m.instances = append(m.instances, in)
 	}
 	in := m.instances[i]
+	if slices.ContainsFunc(in.compute, func(o *compute) bool { return o.id == c.id }) {
+		return false
+	}
 	in.compute = append(in.compute, c)
 	return i < maxInstances && len(in.compute) <= maxComputes
 }
@@ -140,10 +149,10 @@ func (d *device) size(in *instance) {
 		if p.name == "" && readMemory(d, 0, &d.out) == nvml.SUCCESS {
 			p.name = profileName(c.attributes, uint64(d.out[0]))
 		}
-		if n := int(c.attributes.GpuInstanceSliceCount); n > 0 {
+		if n := int(c.attributes.GpuInstanceSliceCount); n > 0 && n <= maxSlices {
 			p.slices = n
 		}
-		if n := int(c.attributes.ComputeInstanceSliceCount); n > 0 {
+		if n := int(c.attributes.ComputeInstanceSliceCount); n > 0 && n <= maxSlices {
 			p.computeSlices = n
 		}
 		in.profile, in.slices, c.slices = p.name, p.slices, p.computeSlices

@@ -30,7 +30,8 @@ type placedCompute struct {
 	slices int
 }
 
-// Limits of what a layout may say.
+// Limits of what a layout may say. The worker holds them too: a driver's
+// nonsense must not end it.
 const (
 	maxInstanceID = 1<<16 - 1
 	maxSlices     = 256

@@ -183,7 +183,9 @@ func (d *device) slices(devices int) int {
 		code := callArg(d.lib.fn[fnProfile], d.handle, profile, unsafe.Pointer(p))
 		d.end()
 		if code == nvml.SUCCESS {
-			most = max(most, int(p.SliceCount))
+			if n := int(p.SliceCount); n <= maxSlices {
+				most = max(most, n)
+			}
 		} else if code != nvml.ERROR_NOT_SUPPORTED {
 			break // there are no more profiles, or no permission
 		}

@@ -215,6 +215,42 @@ func TestTooManyInstancesAreNotAll(t *testing.T) {
 	}
 }
 
+// TestLayoutThatCannotBeToldIsNotAll has a driver that gives one number twice,
+// or numbers that are none. The worker must not say what its parent refuses: it
+// would be ended for it, and nothing be known of any GPU.
+func TestLayoutThatCannotBeToldIsNotAll(t *testing.T) {
+	size := func(gi, ci uint32) nvml.DeviceAttributes {
+		return nvml.DeviceAttributes{GpuInstanceSliceCount: gi, ComputeInstanceSliceCount: ci}
+	}
+	const garbage = math.MaxUint32
+	for _, x := range []struct {
+		what string
+		c    compute
+		want bool
+	}{
+		{"another one", compute{instance: 0, id: 7, attributes: size(2, 2)}, true},
+		{"the same numbers twice", compute{instance: 1, id: 0, attributes: size(1, 1)}, false},
+		{"an instance without a number", compute{instance: garbage, attributes: size(1, 1)}, false},
+		{"a compute instance without a number", compute{instance: 2, id: garbage, attributes: size(1, 1)}, false},
+		{"an instance of no size", compute{instance: 2, attributes: size(garbage, 1)}, true},
+		{"a compute instance of no size", compute{instance: 2, attributes: size(1, garbage)}, true},
+	} {
+		d := newDevice(&library{}, newPlan(Table), time.Second, BootClock)
+		d.mig.on, d.mig.of = true, 7
+		x.c.uuid = "MIG-b"
+		got := d.arrange([]*compute{{instance: 1, id: 0, uuid: "MIG-a", attributes: size(1, 1)}, &x.c})
+		if got != x.want {
+			t.Errorf("%s: accepted %v, want %v", x.what, got, x.want)
+		}
+		if !got {
+			d.arrange(nil) // as readLayout does
+		}
+		if err := new(layout).decode(d.mig.layout(0).append(nil)[4:]); err != nil {
+			t.Errorf("%s: the parent refuses: %v", x.what, err)
+		}
+	}
+}
+
 // TestDyingHandlesAreDoubtful lists what a dead handle may return, and what
 // says why it does not answer.
 func TestDyingHandlesAreDoubtful(t *testing.T) {
