@@ -10,7 +10,9 @@ export CGO_CFLAGS := -O2 -g -Wno-deprecated-declarations
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-BUILD   := $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+# grpcnotrace: gRPC's debug pages are templates, and whoever links templates
+# keeps every exported method (docs/adr/0007).
+BUILD   := $(GO) build -trimpath -tags grpcnotrace -ldflags "-s -w -X main.version=$(VERSION)"
 TOOL    := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help

@@ -77,7 +77,7 @@ func sources(t *testing.T) []source {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && name != "." || d.Name() == "testdata" || name == "tools" || name == "bin") {
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && name != "." || d.Name() == "testdata" || name == "tools" || name == "third_party" || name == "bin") {
 			return filepath.SkipDir
 		}
 		if !strings.HasSuffix(name, ".go") {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -61,8 +62,15 @@ its keys are the flags' names with _ for -, and the cloud's are in a block:
 	return cmd
 }
 
+// gcPercent keeps the heap near what is in use. It is small, and what it throws
+// away each second is cheap to collect.
+const gcPercent = 50
+
 // run holds the node's lock and the spool for as long as the agent runs.
 func run(ctx context.Context, c config) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	log, err := newLog(c.LogLevel)
 	if err != nil {
 		return err
