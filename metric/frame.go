@@ -150,6 +150,9 @@ type Xid struct {
 	PCI  string        // bus id where the report has it, "0000:9b:00" (see BusID)
 	Code int           // a kernel line without a code, about a GPU that fell off the bus, means 79
 	At   time.Duration // boot clock: of the kernel line, or when the agent learned of it
+	// Late is by how much earlier than At it may have happened: how long it may
+	// have waited in the driver's queue.
+	Late time.Duration
 	// More is how many further reports of the same this one stands for, where
 	// there were too many to keep each.
 	More uint64

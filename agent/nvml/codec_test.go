@@ -61,7 +61,7 @@ func examples() []codable {
 			Platform: metric.Platform{Chassis: "1", Slot: "2", Tray: "3", Host: "4", Module: "5"}, Fabric: "f", Clique: "7"}},
 		&look{slot: 7, condition: metric.Good, ended: 12 * time.Second, since: 10 * time.Second, at: 11 * time.Second,
 			util: metric.KnownShare(0.25), active: metric.KnownShare(0.125), processesKnown: true, processes: []metric.Process{{PID: 7, MemoryBytes: 1}, {PID: 9}}, values: values},
-		&xid{2, 79, 5 * time.Second},
+		&xid{2, 79, 5 * time.Second, 3 * time.Second},
 		&beat{time.Second, []inFlight{{}, {since: 3 * time.Second, cold: true}}},
 		&note{kindStale, "", "the driver has 7 GPUs, it had 8"},
 		&note{kindDown, metric.ReasonNoDriver, "not at /usr/lib"},

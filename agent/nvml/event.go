@@ -31,13 +31,14 @@ const (
 // events is the driver's queue of errors, one for all GPUs. The zero events
 // has none.
 type events struct {
-	lib *library
-	set unsafe.Pointer
+	lib   *library
+	set   unsafe.Pointer
+	clock func() time.Duration
 }
 
 // newEvents returns the queue; a driver without one gives an empty one.
-func newEvents(lib *library) *events {
-	e := &events{lib: lib}
+func newEvents(lib *library, clock func() time.Duration) *events {
+	e := &events{lib: lib, clock: clock}
 	var set unsafe.Pointer
 	if callOne(lib.fn[fnEventSet], unsafe.Pointer(&set)) == nvml.SUCCESS {
 		e.set = set
@@ -70,21 +71,43 @@ func (e *events) add(d *device, types uint64) nvml.Return {
 	return callRegister(e.lib.fn[fnRegister], d.handle, types, e.set)
 }
 
+// backlog knows since when errors may wait in the driver's queue: they have no
+// time of their own.
+type backlog struct {
+	empty time.Duration // boot time at which the queue was last known to be so
+}
+
+// blocked is for how long a wait has to last to have found the queue empty.
+const blocked = 5 * time.Millisecond
+
+// after takes note of a wait that lasted from one boot time to another. It
+// returns for how long what the wait returned may have been in the queue.
+func (b *backlog) after(code nvml.Return, from, to time.Duration) (late time.Duration) {
+	if code == nvml.ERROR_TIMEOUT || code == nvml.SUCCESS && to-from >= blocked {
+		b.empty = to
+	}
+	return to - b.empty
+}
+
 // run hands every Xid to deliver, and every GPU that was divided anew to
 // redivided, until ctx ends. It waits for errors once the first GPU is
 // registered; waiting with none returns an error at once.
-func (e *events) run(ctx context.Context, deliver func(handle unsafe.Pointer, code uint64), redivided func(handle unsafe.Pointer)) {
+func (e *events) run(ctx context.Context, deliver func(handle unsafe.Pointer, code uint64, late time.Duration), redivided func(handle unsafe.Pointer)) {
 	if e.set == nil {
 		return
 	}
 	data := &eventData{}
 	storm := firstStorm
+	queue := backlog{e.clock()}
 	for ctx.Err() == nil {
-		switch code := callWait(e.lib.fn[fnWait], e.set, data, uint32(waitEvents/time.Millisecond)); code {
+		from := e.clock()
+		code := callWait(e.lib.fn[fnWait], e.set, data, uint32(waitEvents/time.Millisecond))
+		late := queue.after(code, from, e.clock())
+		switch code {
 		case nvml.SUCCESS:
 			storm = firstStorm
 			if data.typ&nvml.EventTypeXidCriticalError != 0 {
-				deliver(data.device, data.data)
+				deliver(data.device, data.data, late)
 			}
 			if data.typ&nvml.EventMigConfigChange != 0 {
 				redivided(data.device)

@@ -152,17 +152,18 @@ type xid struct {
 	slot int
 	code uint64
 	at   time.Duration
+	late time.Duration // how long the driver may have kept it
 }
 
 func (m *xid) append(b []byte) []byte {
 	start := len(b)
 	b = binary.LittleEndian.AppendUint16(begin(b, kindXid), uint16(m.slot))
-	return finish(appendTime(binary.LittleEndian.AppendUint64(b, m.code), m.at), start)
+	return finish(appendTime(appendTime(binary.LittleEndian.AppendUint64(b, m.code), m.at), m.late), start)
 }
 
 func (m *xid) decode(message []byte) error {
 	d := newDecoder(message)
-	m.slot, m.code, m.at = d.slot(), d.uint64(), d.time()
+	m.slot, m.code, m.at, m.late = d.slot(), d.uint64(), d.time(), d.time()
 	return d.done()
 }
 

@@ -196,10 +196,25 @@ func (r *Reader) takeXid(c *child, message []byte) error {
 		return fmt.Errorf("xid: %w", err)
 	}
 	// During a replacement both workers hear of it.
-	if s := c.slot(m.slot); s != nil && s.known != nil && c == r.current && len(r.xids) < maxXids {
-		r.xids = append(r.xids, metric.Xid{UUID: s.known.UUID, Code: int(min(m.code, math.MaxInt32)), At: m.at})
+	if s := c.slot(m.slot); s != nil && s.known != nil && c == r.current {
+		r.keepXid(metric.Xid{UUID: s.known.UUID, Code: int(min(m.code, math.MaxInt32)), At: m.at, Late: m.late})
 	}
 	return nil
+}
+
+// keepXid keeps an error for the next frame. Where there are too many to keep
+// each, it is counted at the last of the same.
+func (r *Reader) keepXid(x metric.Xid) {
+	if len(r.xids) < maxXids {
+		r.xids = append(r.xids, x)
+		return
+	}
+	for i := range slices.Backward(r.xids) {
+		if o := &r.xids[i]; o.UUID == x.UUID && o.Code == x.Code {
+			o.More++
+			return
+		}
+	}
 }
 
 // energyRow is the row of the energy counter.

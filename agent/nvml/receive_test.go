@@ -60,6 +60,29 @@ func TestLooksThatAreNoWholeAreNotJoined(t *testing.T) {
 	}
 }
 
+// TestFloodOfXidsIsCounted has more errors than are kept for a frame.
+func TestFloodOfXidsIsCounted(t *testing.T) {
+	r := NewReader(Config{})
+	k := r.know(metric.GPU{UUID: "GPU-a"})
+	c := &child{slots: []childSlot{{known: k}}}
+	r.current = c
+	const flood = 10_000
+	for range flood {
+		b := (&xid{code: 63, at: time.Second, late: time.Minute}).append(nil)[4:]
+		r.receive(c, kindXid, b, nil)
+	}
+	got := 0
+	for _, x := range r.xids {
+		got += 1 + int(x.More)
+		if x.Late != time.Minute {
+			t.Fatalf("xid = %+v", x)
+		}
+	}
+	if got != flood || len(r.xids) > maxXids {
+		t.Errorf("%d errors in %d entries, want %d in at most %d", got, len(r.xids), flood, maxXids)
+	}
+}
+
 func TestNonsenseEndsTheWorkerAndNotTheParent(t *testing.T) {
 	r := NewReader(Config{})
 	c := &child{}

@@ -211,13 +211,14 @@ func (w *worker) own(handle unsafe.Pointer, index int) {
 	w.handles[handle] = index
 }
 
-// deliver sends an Xid to the parent.
-func (w *worker) deliver(handle unsafe.Pointer, code uint64) {
+// deliver sends an Xid to the parent. late is for how long the driver may have
+// kept it.
+func (w *worker) deliver(handle unsafe.Pointer, code uint64, late time.Duration) {
 	w.mu.Lock()
 	index, ok := w.handles[handle]
 	w.mu.Unlock()
 	if ok {
-		w.send((&xid{index, code, w.clock()}).append(nil))
+		w.send((&xid{index, code, w.clock(), late}).append(nil))
 	}
 }
 

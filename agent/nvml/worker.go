@@ -161,7 +161,7 @@ func (w *worker) open() error {
 	if code != nvml.SUCCESS {
 		return &driverError{"count GPUs", code}
 	}
-	w.lib, w.events, w.count = lib, newEvents(lib), min(n, maxSlots)
+	w.lib, w.events, w.count = lib, newEvents(lib, w.clock), min(n, maxSlots)
 	slots := make([]*slot, w.count)
 	for i := range slots {
 		slots[i] = newSlot(w, i)

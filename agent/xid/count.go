@@ -84,6 +84,7 @@ type Open struct {
 	At     time.Duration `json:"at"`
 	N      uint64        `json:"n"`
 	Origin metric.Origin `json:"origin"`
+	Late   time.Duration `json:"late,omitempty"`
 }
 
 // State returns what New needs to go on.
@@ -92,7 +93,7 @@ func (m *Merger) State() State {
 	for of, entries := range m.pending {
 		for _, e := range entries {
 			if m.now-e.at <= 2*Within {
-				s.Open = append(s.Open, Open{of.uuid, of.pci, of.code, e.at, e.n, e.origin})
+				s.Open = append(s.Open, Open{of.uuid, of.pci, of.code, e.at, e.n, e.origin, e.late})
 			}
 		}
 	}
@@ -114,7 +115,7 @@ func (m *Merger) restore(s State) {
 	}
 	for _, o := range s.Open {
 		of := subject{o.UUID, o.PCI, o.Code}
-		m.pending[of] = append(m.pending[of], entry{o.At, o.N, o.Origin})
+		m.pending[of] = append(m.pending[of], entry{o.At, o.N, o.Origin, o.Late})
 	}
 	for _, x := range s.Held {
 		m.held = append(m.held, held{x, x.At + Within})

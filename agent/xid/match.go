@@ -8,8 +8,9 @@ import (
 
 const (
 	// keep is for how long a report waits for its counterpart from the other
-	// door, which may be held up on its way longer than the two are apart.
-	keep = time.Minute
+	// door, which may be held up on its way longer than the two are apart: for a
+	// minute in the driver, while waiting for its events fails.
+	keep = 2 * time.Minute
 	// together is within what time reports of the same are kept as one entry.
 	together = 100 * time.Millisecond
 	// maxPending bounds the entries of one GPU and code.
@@ -34,6 +35,16 @@ type entry struct {
 	at     time.Duration
 	n      uint64
 	origin metric.Origin
+	late   time.Duration // of a report of the library, see metric.Xid
+}
+
+// pairs reports whether e and x may tell of the same error.
+func (e *entry) pairs(x *metric.Xid) bool {
+	after, late := x.At-e.at, x.Late // of the library's report after the kernel's
+	if e.origin == metric.FromDriver {
+		after, late = -after, e.late
+	}
+	return e.origin != x.Origin && -Within <= after && after <= Within+late
 }
 
 // match takes off what the other door reported of the same, oldest first, and
@@ -45,7 +56,7 @@ func (m *Merger) match(x metric.Xid) (left uint64) {
 	entries := m.pending[of]
 	kept := entries[:0]
 	for _, e := range entries {
-		if apart := x.At - e.at; e.origin != x.Origin && -Within <= apart && apart <= Within {
+		if e.pairs(&x) {
 			paired := min(left, e.n)
 			left, e.n = left-paired, e.n-paired
 		}
@@ -65,13 +76,14 @@ func (m *Merger) wait(x metric.Xid, left uint64) {
 		last := &entries[i]
 		if apart := (x.At - last.at).Abs(); last.origin == x.Origin && (apart < together || len(entries) >= maxPending) {
 			last.n += left
+			last.late = max(last.late, x.Late)
 			return
 		}
 	}
 	if len(entries) >= maxPending {
 		entries = entries[1:]
 	}
-	m.put(of, append(entries, entry{x.At, left, x.Origin}))
+	m.put(of, append(entries, entry{x.At, left, x.Origin, x.Late}))
 }
 
 func (m *Merger) put(of subject, entries []entry) {

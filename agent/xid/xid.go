@@ -14,7 +14,8 @@ import (
 
 const (
 	// Within is how far apart the two reports of one error may be. The kernel's
-	// is stamped when it is written, the library's when the agent hears of it.
+	// is stamped when it is written, the library's when the agent hears of it; one
+	// that waited in the driver may be as much later as it says (metric.Xid.Late).
 	Within = 5 * time.Second
 	// each is how many errors of a GPU, code and severity are passed on one by
 	// one at a time; the rest are counted at the last of them.

@@ -93,6 +93,37 @@ func TestSameXidFromBothSourcesIsOne(t *testing.T) {
 	f("kernel long on its way", []*metric.Frame{frame(at+s, d), frame(at + 30*s)}, [][]metric.Xid{nil, {k}}, metric.FromDriver)
 }
 
+// TestReportThatWaitedInTheDriverIsTheSame has the library tell of an error long
+// after the kernel did, as it does while waiting for events fails.
+func TestReportThatWaitedInTheDriverIsTheSame(t *testing.T) {
+	const s = time.Second
+	f := func(what string, late time.Duration, libraryFirst bool, errors uint64) {
+		t.Helper()
+		at := 100 * s
+		m := xid.New("b", xid.State{})
+		event, line := driver("GPU-a", 13, at+62*s), kernel("0000:9b:00", 13, at)
+		event.Late = late
+		var all []metric.Xid
+		if libraryFirst { // the kernel's line was longer on its way
+			all = append(all, m.Merge(frame(at+63*s, event), from())...)
+			m = restart(t, m, "b")
+			all = append(all, m.Merge(frame(at+64*s), from(line))...)
+		} else {
+			all = append(all, m.Merge(frame(at+s), from(line))...)
+			all = append(all, m.Merge(frame(at+63*s, event), from())...)
+		}
+		if got := sum(m.Counts())["GPU-a/13"]; got != errors {
+			t.Errorf("%s, library first %v: %d errors, want %d", what, libraryFirst, got, errors)
+		}
+		want(t, m, all, map[string]uint64{"GPU-a/13": errors})
+	}
+	for _, libraryFirst := range []bool{false, true} {
+		f("waited a minute", 61*s, libraryFirst, 1)
+		f("did not wait long enough", 30*s, libraryFirst, 2)
+		f("did not wait", 0, libraryFirst, 2)
+	}
+}
+
 func TestReportsFarApartAreTwo(t *testing.T) {
 	at := 100 * time.Second
 	m := xid.New("b", xid.State{})
