@@ -152,9 +152,15 @@ func (r *Report) judgeGPU(l *metric.Look) []Finding {
 	return out
 }
 
-// Of returns the worst level found of a GPU.
+// Of returns the worst level found of a GPU. One that was not looked at is
+// unknown at best, also where the finding that says why is about the node.
 func (r *Report) Of(uuid string) Level {
 	worst := Note
+	for i := range r.Frame.Looks {
+		if l := &r.Frame.Looks[i]; l.GPU.UUID == uuid && l.Condition != metric.Good {
+			worst = Unknown
+		}
+	}
 	for _, f := range r.Findings {
 		if f.GPU != nil && f.GPU.UUID == uuid {
 			worst = max(worst, f.Level)

@@ -202,6 +202,23 @@ func TestAGPUThatDoesNotAnswerHasAReasonAndARemedy(t *testing.T) {
 	f(metric.Unobserved, "a reason of tomorrow", "unknown gpu-unobserved")
 }
 
+// TestAGPUThatWasNotLookedAtIsNotHealthy holds where the finding is the node's.
+func TestAGPUThatWasNotLookedAtIsNotHealthy(t *testing.T) {
+	in := node(well(0), well(1))
+	in.Frame.Driver = metric.Driver{Reason: metric.ReasonWorkerExit}
+	for i := range in.Frame.Looks {
+		l := &in.Frame.Looks[i]
+		l.Condition, l.Reason, l.Readings = metric.Unobserved, metric.ReasonWorkerExit, nil
+	}
+	r := scan.Judge(in)
+	if got := r.Of(in.Frame.Looks[0].GPU.UUID); got != scan.Unknown {
+		t.Errorf("verdict on a GPU nobody looked at = %s, want unknown", got.Verdict())
+	}
+	if len(r.Findings) != 1 {
+		t.Errorf("found %s", words(r))
+	}
+}
+
 func TestADriverThatCannotBeAskedIsOneFinding(t *testing.T) {
 	f := func(reason string, status int) {
 		t.Helper()
