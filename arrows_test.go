@@ -35,6 +35,7 @@ var rules = []rule{
 	{"agent/nvml", []string{module + "/metric", "github.com/NVIDIA/go-nvml/", "golang.org/x/sys/"}, "the driver is its only outside thing"},
 	{"agent/meter", []string{module + "/metric", module + "/usage"}, "metering is pure"},
 	{"agent/holder/kubelet", []string{"google.golang.org/grpc", "google.golang.org/grpc/", "k8s.io/kubelet/"}, "the kubelet is its only outside thing"},
+	{"agent/holder/cgroup", []string{}, "the paths of control groups are only words"},
 	{"agent/holder/slurm", []string{}, "what Slurm leaves on a node is read with the standard library"},
 	{"agent/holder", []string{module + "/agent/holder/", module + "/metric", module + "/usage"}, "it composes its sources; the process table is its own"},
 	{"agent/trace", []string{module + "/metric", module + "/usage"}, "a recording is read with the standard library"},

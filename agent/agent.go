@@ -57,6 +57,8 @@ type Config struct {
 	Push *push.Pusher
 	// Host reads the node itself; nil leaves it out.
 	Host *host.Reader
+	// Holders finds out who holds the GPUs; nil asks their processes only.
+	Holders *holder.Finder
 	// PauseFile pauses the agent for as long as it exists; empty for none.
 	PauseFile string
 	Log       *slog.Logger
@@ -68,7 +70,7 @@ type Agent struct {
 	cfg     Config
 	reader  Reader
 	meter   *meter.Meter // of the loop only
-	holders *holder.Process
+	holders *holder.Finder
 	errors  *errorCounts // of the loop only
 	pause   pause
 	// windows carries closed windows from the loop to the keeper: a disk that
@@ -86,7 +88,7 @@ type Snapshot struct {
 	Frame   metric.Frame
 	Node    usage.Node
 	Totals  map[string][]metric.Reading // by UUID
-	Holders map[string][]usage.Holder   // by UUID
+	Holders map[string][]usage.Holder   // by UUID of GPUs and compute instances; one that is nobody is a free GPU
 	// Host is what the node says of itself, and how reading its log goes.
 	Host []metric.Reading
 	// Xids counts the errors of each GPU and code since the spool was made.
@@ -127,12 +129,18 @@ func New(cfg Config) (*Agent, error) {
 			s = meter.State{}
 		}
 	}
-	a := &Agent{cfg: cfg, holders: &holder.Process{}, windows: make(chan window, maxWindows)}
+	a := &Agent{cfg: cfg, holders: cfg.Holders, windows: make(chan window, maxWindows)}
+	if a.holders == nil {
+		if a.holders, err = holder.New(holder.Config{Log: cfg.Log}); err != nil {
+			return nil, err
+		}
+	}
 	a.meter = meter.New(meter.Config{
 		Window:   cfg.Window,
 		Interval: cfg.Interval,
 		Grace:    2 * cfg.Interval,
 		Holders:  a.holders.Holders,
+		Parts:    a.holders.Part,
 		Basis:    usage.BasisProcess,
 		BootID:   cfg.BootID,
 	}, s)
@@ -161,6 +169,10 @@ func (a *Agent) Run(ctx context.Context) error {
 			return nil
 		})
 	}
+	g.Go(func() error {
+		a.holders.Run(ctx)
+		return nil
+	})
 	if a.errors.log != nil {
 		g.Go(func() error { return a.errors.log.Run(ctx) })
 	}
@@ -219,13 +231,11 @@ func (a *Agent) publish(f metric.Frame) {
 	if a.cfg.Host != nil {
 		s.Host = a.cfg.Host.Readings()
 	}
-	s.Host, s.Xids = slices.Concat(s.Host, a.errors.readings()), a.errors.merger.Counts()
+	s.Host, s.Xids = slices.Concat(s.Host, a.holders.Readings(), a.errors.readings()), a.errors.merger.Counts()
 	for i := range f.Looks {
 		l := &f.Looks[i]
 		s.Totals[l.GPU.UUID] = a.meter.Totals(l.GPU.UUID)
-		if hs, known := a.holders.Holders(*l); known && l.Condition == metric.Good {
-			s.Holders[l.GPU.UUID] = hs
-		}
+		a.holders.Add(s.Holders, *l)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -15,7 +15,9 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 	api "k8s.io/kubelet/pkg/apis/podresources/v1"
 )
 
@@ -77,6 +79,11 @@ func (c *Client) List(ctx context.Context) ([]Use, error) {
 		return nil, ErrAbsent
 	}
 	answer, err := c.pods.List(ctx, &api.ListPodResourcesRequest{})
+	if status.Code(err) == codes.Unavailable {
+		// The connection was to a kubelet that is gone; WaitForReady makes the
+		// second question wait for another.
+		answer, err = c.pods.List(ctx, &api.ListPodResourcesRequest{})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list pods of kubelet %s: %w", c.socket, err)
 	}

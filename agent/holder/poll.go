@@ -1,0 +1,199 @@
+package holder
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/gpumeter/gpumeter/metric"
+)
+
+const (
+	// cadence is how often a source is asked when nothing else is reason to.
+	cadence = 10 * time.Second
+	// staleAfter is how many cadences an answer is good for: a source that does
+	// not answer for so long knows nothing any more.
+	staleAfter = 3
+	// timeout is how long a source may take to answer.
+	timeout = 5 * time.Second
+	// young is how old an answer may be to be as good as a new one: the GPUs of a
+	// frame are looked at one after another. It is also the least time between
+	// two questions.
+	young = 50 * time.Millisecond
+)
+
+var errSlow = errors.New("it does not return")
+
+// poll keeps the newest answer of a source that is asked from time to time. Its
+// methods may be called concurrently, run once.
+type poll[T any] struct {
+	ask     func(context.Context) (T, error)
+	absent  error // what ask returns where there is no such source
+	metrics *sourceDescs
+	log     *slog.Logger
+	wake    chan struct{}
+
+	mu       sync.Mutex // guards what follows
+	value    T
+	seq      uint64    // counts the answers
+	asked    time.Time // when the newest answer was asked for
+	met      bool      // it was there once
+	failing  bool
+	errors   uint64
+	answered chan struct{} // closed at the next answer or error
+}
+
+func newPoll[T any](ask func(context.Context) (T, error), absent error, metrics *sourceDescs, log *slog.Logger) *poll[T] {
+	return &poll[T]{ask: ask, absent: absent, metrics: metrics, log: log, wake: make(chan struct{}, 1), answered: make(chan struct{})}
+}
+
+// answer is what a source said, or did not.
+type answer[T any] struct {
+	value T
+	asked time.Time
+	err   error
+}
+
+// run asks until ctx ends.
+func (p *poll[T]) run(ctx context.Context) {
+	tick := time.NewTicker(cadence)
+	defer tick.Stop()
+	var pending chan answer[T]
+	var began time.Time
+	for {
+		if pending == nil {
+			pending, began = p.start(ctx), time.Now()
+		}
+		limit := time.NewTimer(timeout + time.Second)
+		select {
+		case a := <-pending:
+			pending = nil
+			p.take(ctx, a)
+		case <-limit.C:
+			// It sits in the kernel, where nothing can end it. No second question
+			// is asked before it returns.
+			p.take(ctx, answer[T]{err: errSlow})
+		case <-ctx.Done():
+			last := time.NewTimer(time.Second)
+			defer last.Stop()
+			select {
+			case <-pending:
+			case <-last.C:
+			}
+		}
+		limit.Stop()
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-p.wake:
+			time.Sleep(young - time.Since(began))
+		}
+	}
+}
+
+// start asks once, in a goroutine that ends with the answer: within timeout,
+// unless the kernel holds it up.
+func (p *poll[T]) start(ctx context.Context) chan answer[T] {
+	ch := make(chan answer[T], 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		a := answer[T]{asked: time.Now()}
+		a.value, a.err = p.ask(ctx)
+		ch <- a
+	}()
+	return ch
+}
+
+// take keeps an answer and tells a change of state. What is said while the agent
+// ends says nothing about the source.
+func (p *poll[T]) take(ctx context.Context, a answer[T]) {
+	if ctx.Err() != nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	close(p.answered)
+	p.answered = make(chan struct{})
+	switch {
+	case a.err == nil:
+		if !p.met || p.failing {
+			p.log.Info("source of holders answers", "source", p.metrics.source)
+		}
+		p.value, p.asked, p.met, p.failing = a.value, a.asked, true, false
+		p.seq++
+	case errors.Is(a.err, p.absent) && !p.met:
+		// There is no such source on this node.
+	default:
+		if !p.failing {
+			p.log.Warn("source of holders does not answer", "source", p.metrics.source, "err", a.err)
+		}
+		p.met, p.failing = true, true
+		p.errors++
+	}
+}
+
+// newest returns the newest answer and its number; false if there is none that
+// is still good.
+func (p *poll[T]) newest() (value T, seq uint64, ok bool) {
+	if p == nil {
+		return value, 0, false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.good() {
+		return value, p.seq, false
+	}
+	return p.value, p.seq, true
+}
+
+// good says whether the newest answer still counts. p.mu is held.
+func (p *poll[T]) good() bool {
+	return p.seq > 0 && time.Since(p.asked) <= staleAfter*cadence
+}
+
+// renew has the source asked, and returns when it has answered; at limit at the
+// latest, and at once if it fails these days or has only just been asked.
+func (p *poll[T]) renew(limit <-chan struct{}) {
+	if p == nil {
+		return
+	}
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+	for start := time.Now(); ; {
+		p.mu.Lock()
+		done := start.Sub(p.asked) < young
+		failing, answered := p.failing || !p.good(), p.answered
+		p.mu.Unlock()
+		if done || failing {
+			return
+		}
+		select {
+		case <-answered:
+		case <-limit:
+			return
+		}
+	}
+}
+
+// readings returns how asking goes; nothing where there is no such source.
+func (p *poll[T]) readings() []metric.Reading {
+	if p == nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.met {
+		return nil
+	}
+	out := []metric.Reading{{Desc: p.metrics.up}, {Desc: p.metrics.errors, Value: float64(p.errors)}}
+	if p.good() {
+		out[0].Value = 1
+	}
+	return out
+}
