@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // ask gives every source a turn, one after the other: the firmware, the
@@ -16,7 +17,7 @@ func (f *Finder) ask(ctx context.Context) {
 		if err != nil {
 			// A source that fails is believed to stand by what it said before.
 			r.outlive(f.last[source])
-			failed[source] = err.Error()
+			failed[source] = clip(err.Error())
 		}
 		f.last[source] = r
 	}
@@ -77,6 +78,17 @@ func (f *Finder) contradictions(failed map[string]string) {
 			failed[source] = fmt.Sprintf("speaks of provider %q, not of %q", said, provider)
 		}
 	}
+}
+
+// maxReason bounds what is said of a failure: the official clients quote the
+// answer.
+const maxReason = 400
+
+func clip(reason string) string {
+	if len(reason) > maxReason {
+		reason = reason[:maxReason] + "…"
+	}
+	return strings.ToValidUTF8(reason, "")
 }
 
 // complain logs what is wrong since this look, and what no more.

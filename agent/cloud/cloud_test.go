@@ -177,6 +177,9 @@ func TestTroubleDoesNoHarm(t *testing.T) {
 					start := time.Now()
 					found := cloud.New(config(root, &n)).Look(t.Context())
 					checkHarmless(t, r, found, &n)
+					if why := found.Failed[r.provider]; !strings.Contains(why, reasons[trouble]) {
+						t.Errorf("failed %q, want %q in it", why, reasons[trouble])
+					}
 					if took := time.Since(start); took > 3*time.Second {
 						t.Errorf("look took %s", took)
 					}
@@ -184,6 +187,12 @@ func TestTroubleDoesNoHarm(t *testing.T) {
 			})
 		}
 	}
+}
+
+// reasons is what a trouble is called where it has a name of its own.
+var reasons = map[metadata.Trouble]string{
+	metadata.Redirect: "redirects", metadata.HTML: "is HTML", metadata.Flood: "longer than 64 KiB", metadata.NoFlavor: "lacks the header",
+	metadata.Slow: "deadline", metadata.Drip: "deadline",
 }
 
 func checkHarmless(t *testing.T, r rented, found cloud.Found, n *metadata.Network) {
@@ -221,6 +230,25 @@ func TestSilenceCostsSecondsAtMost(t *testing.T) {
 		}
 		if found.Cloud != (usage.Cloud{Provider: "aws"}) {
 			t.Errorf("identity %+v, want the provider only", found.Cloud)
+		}
+	})
+}
+
+// TestASluggishServiceIsCutShort keeps what was said in time.
+func TestASluggishServiceIsCutShort(t *testing.T) {
+	r := rents[2]
+	root := r.root(t)
+	synctest.Test(t, func(t *testing.T) {
+		var n metadata.Network
+		defer n.Close()
+		n.Serve(linkLocal, metadata.With(metadata.Sluggish, r.service(r.instance)))
+		start := time.Now()
+		found := cloud.New(config(root, &n)).Look(t.Context())
+		if took := time.Since(start); took > 2*time.Second {
+			t.Errorf("look took %s", took)
+		}
+		if want := (usage.Cloud{Provider: "google", Account: r.instance.Account, InstanceID: r.instance.ID}); found.Cloud != want {
+			t.Errorf("identity %+v, want %+v", found.Cloud, want)
 		}
 	})
 }

@@ -30,7 +30,8 @@ var errAbsent = errors.New("not there")
 type dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 // door is the only way out to a metadata service. It reads every answer whole
-// before it hands it on, so that one deadline covers all of a request.
+// before it hands it on, so that one deadline covers all of a request, and it
+// makes an error of a redirect before any client can follow it.
 type door struct {
 	next  http.RoundTripper
 	limit int64
@@ -42,7 +43,6 @@ type door struct {
 // else, heeds no proxy, follows no redirect and unpacks nothing.
 func newDoor(d dial, addresses []string, mark, value string) *http.Client {
 	return &http.Client{
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &door{limit: maxAnswer, mark: mark, value: value, next: &http.Transport{
 			DialContext:            func(ctx context.Context, _, _ string) (net.Conn, error) { return dialFirst(ctx, d, addresses) },
 			DisableCompression:     true,
@@ -84,12 +84,17 @@ func (d *door) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
-		return nil, fmt.Errorf("answer redirects to %q", resp.Header.Get("Location"))
+		return nil, fmt.Errorf("answer redirects (status %d)", resp.StatusCode)
 	}
 	if d.mark != "" && resp.Header.Get(d.mark) != d.value {
 		return nil, fmt.Errorf("answer lacks the header %s: %s", d.mark, d.value)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, d.limit+1))
+	if err == nil {
+		// A server that sees us leave may end its answer in good order, just
+		// before the connection is closed: it is half an answer all the same.
+		err = ctx.Err()
+	}
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("read answer: %w", err)

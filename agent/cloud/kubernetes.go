@@ -76,12 +76,9 @@ func clusterDoor(ca string) (*http.Client, error) {
 	if !pool.AppendCertsFromPEM(pem) {
 		return nil, fmt.Errorf("%s: no certificate in PEM", ca)
 	}
-	return &http.Client{
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &door{limit: maxNode, next: &http.Transport{
-			TLSClientConfig:        &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
-			DisableCompression:     true,
-			MaxResponseHeaderBytes: 16 << 10,
-		}},
-	}, nil
+	return &http.Client{Transport: &door{limit: maxNode, next: &http.Transport{
+		TLSClientConfig:        &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: 16 << 10,
+	}}}, nil
 }

@@ -16,7 +16,9 @@ const (
 	NoToken      Trouble = "no token"      // the token's path is not there, as with version 1 only
 	Unauthorized Trouble = "unauthorized"  // 401 to everything
 	Unavailable  Trouble = "unavailable"   // 503 to everything
+	Loud         Trouble = "loud"          // 400 with a body of 60 kB to everything
 	Slow         Trouble = "slow"          // no answer for a minute
+	Sluggish     Trouble = "sluggish"      // every answer right, and late by 900 ms
 	Drip         Trouble = "drip"          // a body that never ends, byte by byte
 	Empty        Trouble = "empty"         // 200 and nothing
 	Redirect     Trouble = "redirect"      // to another host
@@ -28,9 +30,9 @@ const (
 	NoFlavor     Trouble = "wrong flavour" // without the header that marks the service
 )
 
-// Troubles lists all of them.
+// Troubles lists those that leave nothing to be known.
 func Troubles() []Trouble {
-	return []Trouble{NoToken, Unauthorized, Unavailable, Slow, Drip, Empty, Redirect, HTML, Flood, Garbage, Braces, Hostile, NoFlavor}
+	return []Trouble{NoToken, Unauthorized, Unavailable, Loud, Slow, Drip, Empty, Redirect, HTML, Flood, Garbage, Braces, Hostile, NoFlavor}
 }
 
 // floodBytes is far beyond what any document has.
@@ -50,8 +52,15 @@ func With(t Trouble, next http.Handler) http.Handler {
 			http.Error(w, "Unauthorized", http.StatusUnauthorized)
 		case Unavailable:
 			http.Error(w, "Service Unavailable", http.StatusServiceUnavailable)
+		case Loud:
+			w.Header().Set("Metadata-Flavor", "Google")
+			http.Error(w, strings.Repeat("\xff no", 15_000), http.StatusBadRequest)
 		case Slow:
 			wait(req, time.Minute)
+		case Sluggish:
+			if wait(req, 900*time.Millisecond) {
+				next.ServeHTTP(w, req)
+			}
 		case Drip:
 			drip(w, req)
 		case Redirect:
