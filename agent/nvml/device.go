@@ -58,6 +58,11 @@ func newDevice(lib *library, p *plan, hold time.Duration, clock func() time.Dura
 	}
 	d.util.hold = hold
 	d.gpm.of, d.gpm.due = make([]int, 0, len(p.gpm)), make([]due, len(p.gpm))
+	for _, g := range p.gpm {
+		if g.row >= 0 && p.rows[g.row].Source.Span {
+			d.gpm.spanned = append(d.gpm.spanned, spanned{row: g.row, newest: math.NaN()})
+		}
+	}
 	d.mig.plan, d.mig.every = instancePlan, hold/maxHold*identifyAfter
 	d.clear()
 	return d
@@ -83,7 +88,10 @@ func (d *device) clear() {
 	clear(d.wrap)
 	clear(d.engines)
 	clear(d.fresh)
-	d.gpm = gpm{request: d.gpm.request, of: d.gpm.of, due: d.gpm.due}
+	for i := range d.gpm.spanned {
+		d.gpm.spanned[i].newest, d.gpm.spanned[i].past = math.NaN(), history{}
+	}
+	d.gpm = gpm{request: d.gpm.request, of: d.gpm.of, due: d.gpm.due, spanned: d.gpm.spanned}
 	d.scratch.samples = sampleCall{}
 	d.util = utilization{buf: d.util.buf, hold: d.util.hold, call: &d.scratch.samples}
 	d.undivide()

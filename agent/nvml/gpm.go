@@ -154,9 +154,17 @@ type gpm struct {
 	due     []due // by place in the plan
 	cycles  cycles
 	past    history
+	spanned []spanned
 	// active is the share of SM cycles that were active over the span of the
 	// look.
 	active metric.Share
+}
+
+// spanned is a row whose value is the average over the span of the look.
+type spanned struct {
+	row    int
+	newest float64 // of the newest pair of samples, NaN where there is none
+	past   history
 }
 
 // readGPM fills the GPM rows, and finds how active the SMs were in the span of
@@ -169,6 +177,23 @@ func (d *device) readGPM(o *outcome) {
 		g.next.after(code, d.now, 0)
 	}
 	g.active = g.past.mean(d.util.since, d.util.at)
+	d.meanSpans()
+}
+
+// meanSpans sets the rows that are of the span of the look. In a look that
+// speaks for no time, which nobody adds up, they are what the samples say.
+func (d *device) meanSpans() {
+	for i := range d.gpm.spanned {
+		s := &d.gpm.spanned[i]
+		switch m := s.past.mean(d.util.since, d.util.at); {
+		case m.Known:
+			d.values[s.row] = m.Value
+		case d.util.since == d.util.at:
+			d.values[s.row] = s.newest
+		default:
+			d.values[s.row] = math.NaN()
+		}
+	}
 }
 
 // sampleGPM takes a sample, and the metrics since the sample before.
@@ -176,7 +201,7 @@ func (d *device) sampleGPM() nvml.Return {
 	g := &d.gpm
 	for _, p := range d.plan.gpm {
 		if p.row >= 0 {
-			d.values[p.row] = math.NaN()
+			d.putRow(p.row, math.NaN(), 0, 0)
 		}
 	}
 	code := d.supportsGPM()
@@ -241,10 +266,24 @@ func (d *device) putGPM(from, to time.Duration) {
 		p := &d.plan.gpm[i]
 		seen.note(p.id, v)
 		if p.row >= 0 {
-			d.values[p.row] = gpmValue(&d.plan.rows[p.row].Source, v)
+			d.putRow(p.row, v, from, to)
 		}
 	}
 	if share := g.cycles.share(&seen); share.Known {
 		g.past.add(from, to, share.Value)
 	}
+}
+
+// putRow takes over a metric that has a row; NaN is none.
+func (d *device) putRow(row int, v float64, from, to time.Duration) {
+	v = gpmValue(&d.plan.rows[row].Source, v)
+	for i := range d.gpm.spanned {
+		if s := &d.gpm.spanned[i]; s.row == row {
+			if s.newest = v; !math.IsNaN(v) {
+				s.past.add(from, to, v)
+			}
+			return
+		}
+	}
+	d.values[row] = v
 }

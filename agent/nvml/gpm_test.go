@@ -23,22 +23,20 @@ func TestGPMLeavesNoTimeOut(t *testing.T) {
 			s := w.slots[0]
 			tensor := slices.IndexFunc(Table, func(r Row) bool { return r.Name == "gpu.tensor.active" })
 			var active, tensorSum float64
-			var from, to, covered time.Duration
+			var covered, tensorCovered time.Duration
 			s.tick(BootClock())
 			for range 12 {
 				time.Sleep(110 * time.Millisecond)
 				s.tick(BootClock())
-				l, d := &s.look, s.dev
+				l := &s.look
 				if l.active.Known {
 					active += l.active.Value * (l.at - l.since).Seconds()
 					covered += l.at - l.since
 				}
-				if a, b, ok := d.gpm.pair.span(); ok {
-					if from == 0 {
-						from = a
-					}
-					tensorSum += l.values[tensor] * (b - a).Seconds()
-					to = b
+				// The integrals multiply the one with the other.
+				if v := l.values[tensor]; !math.IsNaN(v) {
+					tensorSum += v * (l.at - l.since).Seconds()
+					tensorCovered += l.at - l.since
 				}
 			}
 			if covered < 800*time.Millisecond {
@@ -47,10 +45,38 @@ func TestGPMLeavesNoTimeOut(t *testing.T) {
 			if got := active / covered.Seconds(); math.Abs(got-0.3) > 0.05 {
 				t.Errorf("SM activity = %v, want 0.3", got)
 			}
-			if got := tensorSum / (to - from).Seconds(); math.Abs(got-0.2) > 0.04 {
-				t.Errorf("tensor activity = %v, want 0.2", got)
+			if got := tensorSum / tensorCovered.Seconds(); tensorCovered != covered || math.Abs(got-0.2) > 0.04 {
+				t.Errorf("tensor activity = %v over %s, want 0.2 over %s", got, tensorCovered, covered)
 			}
 		})
+	}
+}
+
+// TestIntegralOfARowIsThatOfItsLooks makes looks whose spans are not those of
+// the GPM samples, as the driver's utilisation samples make them: of no time,
+// and then of the time of two.
+func TestIntegralOfARowIsThatOfItsLooks(t *testing.T) {
+	s := openSim(t, "gpus 1 h100\ngpu 0 util 50\n").slots[0]
+	s.tick(BootClock())
+	d := s.dev
+	row := d.gpm.spanned[0].row
+	const sec = time.Second
+	began := d.now + 10*sec
+	var got float64
+	for i, x := range []struct {
+		since, at time.Duration // of the look
+		value     float64       // of the second that the samples span
+	}{{0, 0, 0.1}, {0, 1, 0.2}, {1, 1, 0.9}, {1, 3, 0.5}, {3, 4, 0.7}} {
+		to := began + time.Duration(i)*sec
+		d.gpm.spanned[0].past.add(to-sec, to, x.value)
+		d.util.since, d.util.at = began+x.since*sec-sec, began+x.at*sec-sec
+		d.meanSpans()
+		if v := d.values[row]; x.at > x.since {
+			got += v * (d.util.at - d.util.since).Seconds()
+		}
+	}
+	if want := 0.1 + 0.2 + 0.9 + 0.5; math.Abs(got-want) > 1e-9 {
+		t.Errorf("the looks add up to %v s, want %v", got, want)
 	}
 }
 

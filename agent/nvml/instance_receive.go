@@ -2,6 +2,7 @@ package nvml
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -55,18 +56,14 @@ func (m *portions) fits(l *layout) bool {
 	})
 }
 
-// add takes over what came with a look. The shares become those of the span
-// (since, at] that the joined look has; old is what the looks before spoke for.
-func (v *divided) add(old, now *look, since, at time.Duration) {
+// add takes over what came with a look. The shares become those of the time
+// that the joined look speaks for: first of the looks before, second of this.
+func (v *divided) add(first, second time.Duration) {
 	if !v.fresh {
 		v.portions.instances = v.portions.instances[:0] // nothing is known
 		return
 	}
 	v.fresh = false
-	first, second := old.at-old.since, at-old.at
-	if since == now.since && at == now.at {
-		first, second = 0, 1 // the new look stands alone
-	}
 	for i := range v.came.instances {
 		p := &v.came.instances[i]
 		var before portion
@@ -88,6 +85,15 @@ func overBoth(a metric.Share, first time.Duration, b metric.Share, second time.D
 		return a
 	}
 	return mean(a, float64(first), b, float64(second))
+}
+
+// valueOverBoth is overBoth for the value of a row, NaN where there is none.
+func valueOverBoth(a float64, first time.Duration, b float64, second time.Duration) float64 {
+	share := overBoth(metric.Share{Known: !math.IsNaN(a), Value: a}, first, metric.Share{Known: !math.IsNaN(b), Value: b}, second)
+	if !share.Known {
+		return math.NaN()
+	}
+	return share.Value
 }
 
 // compose returns the instances for a frame; their values are absent where the

@@ -36,7 +36,7 @@ const instancePipes = "Share of the cycles in which an arithmetic pipe of the GP
 // ofInstance makes a row of the instance's from the GPU's with a key.
 func ofInstance(key, name, help string) Row {
 	row := Table[slices.IndexFunc(Table, func(r Row) bool { return r.Key() == key })]
-	row.Name, row.Help = name, help
+	row.Name, row.Help, row.Source.Span = name, help, false
 	return row
 }
 

@@ -157,10 +157,19 @@ func (r *Reader) takeLook(c *child, message []byte) error {
 func (s *childSlot) add(m *look, join bool) {
 	old := &s.look
 	since, at, util, active := m.since, m.at, m.util, m.active
+	first, second := time.Duration(0), time.Duration(1) // the new look stands alone
 	if join && s.looks > 1 && !s.given && old.condition == metric.Good && m.condition == metric.Good {
 		since, at, util, active = joined(old, m)
+		if since != m.since || at != m.at {
+			first, second = old.at-old.since, at-old.at
+		}
 	}
-	s.mig.add(old, m, since, at)
+	s.mig.add(first, second)
+	for _, row := range spanRows {
+		if row < min(len(old.values), len(m.values)) {
+			m.values[row] = valueOverBoth(old.values[row], first, m.values[row], second)
+		}
+	}
 	values, processes := old.values[:0], old.processes[:0]
 	values = append(values, m.values...)
 	processes = append(processes, m.processes...)

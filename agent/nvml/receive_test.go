@@ -15,7 +15,9 @@ import (
 func TestJoinedLooksKeepTheIntegral(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	s := &childSlot{given: true}
-	var got, want, active, wantActive float64
+	s.look.values = make([]float64, len(Table))
+	tensor := spanRows[0]
+	var got, want, active, wantActive, tensorSum, wantTensor float64
 	var covered, now time.Duration
 	for range 5000 {
 		m := &look{condition: metric.Good, since: now, util: metric.KnownShare(r.Float64()), active: metric.KnownShare(r.Float64())}
@@ -23,6 +25,9 @@ func TestJoinedLooksKeepTheIntegral(t *testing.T) {
 			now += time.Duration(r.IntN(1000)) * time.Millisecond
 		}
 		m.at, m.ended = now, now
+		m.values = slices.Clone(s.look.values)
+		m.values[tensor] = r.Float64()
+		wantTensor += m.values[tensor] * (m.at - m.since).Seconds()
 		want += m.util.Value * (m.at - m.since).Seconds()
 		wantActive += m.active.Value * (m.at - m.since).Seconds()
 		s.looks++
@@ -31,13 +36,18 @@ func TestJoinedLooksKeepTheIntegral(t *testing.T) {
 			s.given = true
 			got += s.look.util.Value * (s.look.at - s.look.since).Seconds()
 			active += s.look.active.Value * (s.look.at - s.look.since).Seconds()
+			tensorSum += s.look.values[tensor] * (s.look.at - s.look.since).Seconds()
 			covered += s.look.at - s.look.since
 		}
 	}
 	if !s.given {
 		got += s.look.util.Value * (s.look.at - s.look.since).Seconds()
 		active += s.look.active.Value * (s.look.at - s.look.since).Seconds()
+		tensorSum += s.look.values[tensor] * (s.look.at - s.look.since).Seconds()
 		covered += s.look.at - s.look.since
+	}
+	if math.Abs(tensorSum-wantTensor) > 1e-9*wantTensor {
+		t.Errorf("tensor pipes of joined looks are active for %vs, want %vs", tensorSum, wantTensor)
 	}
 	if math.Abs(active-wantActive) > 1e-9*wantActive {
 		t.Errorf("joined looks are active for %vs, want %vs", active, wantActive)

@@ -28,8 +28,11 @@ type Source struct {
 	Field uint32 // NVML_FI_… id, 0 for none
 	// Scope says what Field is asked of: a link, allLinks, or with power the
 	// module instead of the GPU.
-	Scope   uint32
-	GPM     uint32 // NVML_GPM_METRIC_… id, 0 for none
+	Scope uint32
+	GPM   uint32 // NVML_GPM_METRIC_… id, 0 for none
+	// Span says that the GPM metric is shown as the average over the span of
+	// its look, and not over that of the samples: it is added up over time.
+	Span    bool
 	Samples nvml.SamplingType
 	// Or is the field that stands in where the GPU does not have Field. It is
 	// asked in the same look if its batch comes later (see batchOf), and else

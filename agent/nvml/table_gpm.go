@@ -18,9 +18,9 @@ var gpmRows = []Row{
 	{metric.Desc{Name: "gpu.sm.occupancy", Unit: metric.Ratio, Help: "Resident warps as a share of how many there can be.",
 		DCGM: "DCGM_FI_PROF_SM_OCCUPANCY_RATIO", DCGMOld: "DCGM_FI_PROF_SM_OCCUPANCY"}, share(nvml.GPM_METRIC_SM_OCCUPANCY)},
 	{metric.Desc{Name: "gpu.tensor.active", Unit: metric.Ratio, Help: "Share of the cycles in which any tensor pipe was active.",
-		DCGM: "DCGM_FI_PROF_TENSOR_UTIL_RATIO", DCGMOld: "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE"}, share(nvml.GPM_METRIC_ANY_TENSOR_UTIL)},
+		DCGM: "DCGM_FI_PROF_TENSOR_UTIL_RATIO", DCGMOld: "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE"}, ofSpan(share(nvml.GPM_METRIC_ANY_TENSOR_UTIL))},
 	{metric.Desc{Name: "gpu.memory.active", Unit: metric.Ratio, Help: "Memory bandwidth used as a share of what there is.",
-		DCGM: "DCGM_FI_PROF_DRAM_UTIL_RATIO", DCGMOld: "DCGM_FI_PROF_DRAM_ACTIVE"}, share(nvml.GPM_METRIC_DRAM_BW_UTIL)},
+		DCGM: "DCGM_FI_PROF_DRAM_UTIL_RATIO", DCGMOld: "DCGM_FI_PROF_DRAM_ACTIVE"}, ofSpan(share(nvml.GPM_METRIC_DRAM_BW_UTIL))},
 
 	pipe("fp64", "DCGM_FI_PROF_FP64_UTIL_RATIO", "DCGM_FI_PROF_PIPE_FP64_ACTIVE", nvml.GPM_METRIC_FP64_UTIL),
 	pipe("fp32", "DCGM_FI_PROF_FP32_UTIL_RATIO", "DCGM_FI_PROF_PIPE_FP32_ACTIVE", nvml.GPM_METRIC_FP32_UTIL),
@@ -36,6 +36,21 @@ var gpmRows = []Row{
 func share(id nvml.GpmMetricId) Source {
 	return Source{GPM: uint32(id), Scale: percent, Max: maxPercent}
 }
+
+func ofSpan(s Source) Source {
+	s.Span = true
+	return s
+}
+
+// spanRows are the rows whose value is of the span of a look.
+var spanRows = func() (rows []int) {
+	for i := range Table {
+		if Table[i].Source.Span {
+			rows = append(rows, i)
+		}
+	}
+	return rows
+}()
 
 func pipe(word, dcgm, old string, id nvml.GpmMetricId) Row {
 	return Row{metric.Desc{Name: "gpu.pipe.active", Unit: metric.Ratio, Help: "Share of the cycles in which an arithmetic pipe was active, tensor pipes apart.",
