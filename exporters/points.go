@@ -57,7 +57,18 @@ func (w *walk) driver() bool {
 		return w.yield(Point{Desc: DriverUp}) && w.info(Point{Desc: DriverDown}, metric.Label{Name: "reason", Value: d.Reason})
 	}
 	return w.yield(Point{Desc: DriverUp, Value: 1}) &&
-		w.info(Point{Desc: DriverInfo}, metric.Label{Name: "driver", Value: d.Version}, metric.Label{Name: "nvml", Value: d.NVML})
+		w.info(Point{Desc: DriverInfo}, metric.Label{Name: "driver", Value: d.Version}, metric.Label{Name: "nvml", Value: d.NVML}) &&
+		w.yield(Point{Desc: DriverGPUs, Value: float64(d.GPUs)}) && w.nameless()
+}
+
+// nameless yields the GPUs that have no identity to stand under.
+func (w *walk) nameless() bool {
+	for _, n := range w.s.Frame.Nameless {
+		if !w.info(Point{Desc: Nameless}, metric.Label{Name: "index", Value: strconv.Itoa(n.Index)}, metric.Label{Name: "reason", Value: n.Reason}) {
+			return false
+		}
+	}
+	return true
 }
 
 func (w *walk) gpus() bool {

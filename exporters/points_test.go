@@ -19,11 +19,12 @@ var (
 	hosted   = &metric.Desc{Name: "host.load"}
 )
 
-// snapshot is a node of three GPUs: one that answers, one that is lost, one that
-// hangs. The last two have readings, as if they had been forgotten there.
+// snapshot is a node of four GPUs: one that answers, one that is lost, one that
+// hangs, and one that was lost before anybody knew it. The second and third have
+// readings, as if they had been forgotten there.
 func snapshot() exporters.Snapshot {
 	s := exporters.Snapshot{
-		Frame:   metric.Frame{Wall: now, Driver: metric.Driver{Up: true}},
+		Frame:   metric.Frame{Wall: now, Driver: metric.Driver{Up: true, GPUs: 4}, Nameless: []metric.Nameless{{Index: 3, Reason: metric.ReasonLost}}},
 		Totals:  map[string][]metric.Reading{},
 		Holders: map[string][]usage.Holder{"GPU-0": {{Basis: usage.BasisProcess, Kind: "user", Name: "alice"}, {Basis: usage.BasisProcess, Kind: "user", Name: "alice"}}},
 		Host:    []metric.Reading{{Desc: hosted, Value: 2}},
@@ -66,7 +67,8 @@ func lines(s exporters.Snapshot) []string {
 
 func TestSilentGPUKeepsIdentityStateAndIntegrals(t *testing.T) {
 	want := []string{
-		"node gpumeter.node.info 1", "node gpumeter.driver.up 1", "node gpumeter.driver.info driver= nvml= 1", "node host.load 2",
+		"node gpumeter.node.info 1", "node gpumeter.driver.up 1", "node gpumeter.driver.info driver= nvml= 1", "node gpumeter.driver.gpus 4",
+		"node gpumeter.driver.nameless index=3 reason=gpu_lost 1", "node host.load 2",
 		"node gpu.xid xid=20034 severity= 1", fmt.Sprintf("node gpu.xid.last.timestamp xid=20034 severity= %g", float64(now.Unix())),
 		"GPU-0 gpu.info 1", "GPU-0 gpu.busy 10", "GPU-0 gpu.up 1", "GPU-0 gpu.memory.used 1", "GPU-0 gpu.holder.info 1", "GPU-0 gpu.holders 1",
 		"GPU-1 gpu.info 1", "GPU-1 gpu.busy 10", "GPU-1 gpu.xid xid=79 severity=replace 3",

@@ -9,6 +9,8 @@ var (
 	DriverUp   = &metric.Desc{Name: "gpumeter.driver.up", Help: "1 if the driver library answers."}
 	DriverDown = &metric.Desc{Name: "gpumeter.driver.down", Help: "1 with the reason, while the driver library does not answer."}
 	DriverInfo = &metric.Desc{Name: "gpumeter.driver.info", Help: "Version of the kernel driver and of its library."}
+	DriverGPUs = &metric.Desc{Name: "gpumeter.driver.gpus", Help: "GPUs that the driver counts, also those that do not answer."}
+	Nameless   = &metric.Desc{Name: "gpumeter.driver.nameless", Help: "1 with the reason, for a GPU that the driver counts and that never said who it is; index is the driver's."}
 
 	Info       = &metric.Desc{Name: "gpu.info", Help: "What this GPU is, and where it sits."}
 	Up         = &metric.Desc{Name: "gpu.up", Help: "1 if the GPU answered at the last look, 0 if it is lost or not observed."}
@@ -25,5 +27,5 @@ var (
 
 // State lists the metrics that come from no table.
 func State() []*metric.Desc {
-	return []*metric.Desc{NodeInfo, DriverUp, DriverDown, DriverInfo, Info, Up, Lost, Unobserved, Holders, HolderInfo, InstanceInfo, Xids, XidLast}
+	return []*metric.Desc{NodeInfo, DriverUp, DriverDown, DriverInfo, DriverGPUs, Nameless, Info, Up, Lost, Unobserved, Holders, HolderInfo, InstanceInfo, Xids, XidLast}
 }

@@ -178,13 +178,21 @@ type Driver struct {
 	Load uint64
 }
 
+// Nameless is a GPU that the driver counts and that never said who it is: one
+// that was lost, or hung, before anybody knew it.
+type Nameless struct {
+	Index  int    // the driver's
+	Reason string // why; ReasonNeverSeen while it may still answer
+}
+
 // Frame is one look at one node. It holds every GPU the node is known to
 // have had; those that could not be looked at are there with their reason. The
 // holder of a Frame must not change it.
 type Frame struct {
-	Boot   time.Duration // CLOCK_BOOTTIME of the frame
-	Wall   time.Time     // wall clock at the same moment
-	Driver Driver
-	Looks  []Look
-	Xids   []Xid // since the frame before
+	Boot     time.Duration // CLOCK_BOOTTIME of the frame
+	Wall     time.Time     // wall clock at the same moment
+	Driver   Driver
+	Looks    []Look
+	Nameless []Nameless // in the order of their index
+	Xids     []Xid      // since the frame before
 }

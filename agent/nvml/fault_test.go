@@ -3,6 +3,7 @@ package nvml_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +45,18 @@ func TestWedgedGPULeavesTheOthersAlone(t *testing.T) {
 	}
 }
 
+// TestWhatNeverSaidWhoItIsHasIndexAndReason loses a GPU, and blocks another,
+// before anybody knew them.
+func TestWhatNeverSaidWhoItIsHasIndexAndReason(t *testing.T) {
+	t.Parallel()
+	n := start(t, "gpus 4 h100\ngpu 1 lost\nfault nvmlDeviceGetHandleByIndex_v2 gpu 2 block\n", func(c *nvml.Config) { c.ColdDeadline = time.Second })
+	want := []metric.Nameless{{Index: 1, Reason: metric.ReasonLost}, {Index: 2, Reason: metric.ReasonHang}}
+	f := n.until("with two nameless GPUs", func(f metric.Frame) bool { return slices.Equal(f.Nameless, want) })
+	if len(f.Looks) != 2 || f.Driver.GPUs != 4 {
+		t.Errorf("%d looks, the driver counts %d", len(f.Looks), f.Driver.GPUs)
+	}
+}
+
 // TestWedgedInTheBeginningIsNamed blocks a GPU before it can say who it is.
 func TestWedgedInTheBeginningIsNamed(t *testing.T) {
 	t.Parallel()
@@ -53,8 +66,8 @@ func TestWedgedInTheBeginningIsNamed(t *testing.T) {
 		c.ColdDeadline = time.Second
 	})
 	f := n.until("with a hang at index 1", func(f metric.Frame) bool { return len(f.Looks) == 2 && reason(1, metric.ReasonHang)(f) })
-	if f.Looks[1].GPU.UUID != known.UUID || f.Looks[0].Condition != metric.Good {
-		t.Errorf("looks = %s", conditions(f))
+	if f.Looks[1].GPU.UUID != known.UUID || f.Looks[0].Condition != metric.Good || len(f.Nameless) > 0 {
+		t.Errorf("looks = %s, nameless = %v", conditions(f), f.Nameless)
 	}
 }
 

@@ -28,7 +28,30 @@ func (r *Reader) Frame() metric.Frame {
 	for _, k := range r.known {
 		f.Looks = append(f.Looks, r.look(k, f.Driver.Reason, now))
 	}
+	if f.Driver.Up {
+		f.Nameless = r.nameless(now)
+	}
 	return f
+}
+
+// nameless lists the slots that are taken for no known GPU.
+func (r *Reader) nameless(now time.Duration) []metric.Nameless {
+	var out []metric.Nameless
+	for i := range r.current.slots {
+		s := &r.current.slots[i]
+		if s.known != nil || slices.ContainsFunc(r.known, func(k *known) bool { return k.slot == s }) {
+			continue
+		}
+		n := metric.Nameless{Index: i, Reason: metric.ReasonNeverSeen}
+		switch {
+		case r.hangs(s, now):
+			n.Reason = metric.ReasonHang
+		case s.looks > 0:
+			n.Reason = s.look.reason
+		}
+		out = append(out, n)
+	}
+	return out
 }
 
 // trouble says why nothing is known of any GPU; empty if something is.

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gpumeter/gpumeter/metric"
@@ -34,18 +35,30 @@ func nameless(r *Report) []Finding {
 		return nil
 	}
 	f := Finding{Rule: "gpu-nameless", Level: Unknown, What: count(n, "GPU") + " of the driver's did not say who they are.",
-		Evidence: fmt.Sprintf("the driver counts %d, and %d answered within %s", d.GPUs, answered, r.Looked.Round(100e6)),
+		Evidence: fmt.Sprintf("the driver counts %d, and %d answered within %s%s", d.GPUs, answered, r.Looked.Round(100e6), whichNameless(r)),
 		Remedy:   "Scan again with a longer --wait."}
 	if n == 1 {
 		f.What = "A GPU of the driver's did not say who it is."
 	}
+	lost := slices.ContainsFunc(r.Frame.Nameless, func(n metric.Nameless) bool { return n.Reason == metric.ReasonLost })
 	switch {
+	case lost:
+		f.Level, f.Remedy = Critical, "Drain the node and reboot it; if a GPU is lost again, have the board replaced."
 	case r.asleep():
 		f.Remedy = wakeUp
 	case answered > 0:
 		f.Level, f.Remedy = Critical, "Drain the node and look into the kernel log; if it is so at the next scan, reboot."
 	}
 	return []Finding{f}
+}
+
+// whichNameless says what is known of GPUs that did not say who they are.
+func whichNameless(r *Report) string {
+	out := ""
+	for _, n := range r.Frame.Nameless {
+		out += fmt.Sprintf("; the one at index %d: %s", n.Index, n.Reason)
+	}
+	return out
 }
 
 // missing is about GPUs on the bus that the driver does not show.

@@ -266,6 +266,14 @@ func TestAGPUWithoutANameIsCriticalIfOthersAnswer(t *testing.T) {
 	if got := words(scan.Judge(in)); got != "unknown gpu-nameless" {
 		t.Errorf("none answered: found %q", got)
 	}
+	in.Frame.Nameless = []metric.Nameless{{Index: 0, Reason: metric.ReasonNeverSeen}, {Index: 1, Reason: metric.ReasonLost}}
+	r := scan.Judge(in)
+	if got := words(r); got != "critical gpu-nameless" {
+		t.Errorf("one is lost: found %q", got)
+	}
+	if e := r.Findings[0].Evidence; !strings.Contains(e, "index 1: gpu_lost") {
+		t.Errorf("evidence %q does not say which is lost", e)
+	}
 	if got := words(scan.Judge(node())); got != "unknown no-gpu" {
 		t.Errorf("a node without a GPU: found %q", got)
 	}

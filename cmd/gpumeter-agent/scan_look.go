@@ -99,7 +99,13 @@ func final(d *metric.Driver) bool {
 // answered reports whether every GPU that the driver counts was looked at over
 // some time, or has a reason that waiting does not change.
 func answered(f *metric.Frame) bool {
-	if !f.Driver.Up || len(f.Looks) < f.Driver.GPUs {
+	lost := 0
+	for _, n := range f.Nameless {
+		if n.Reason == metric.ReasonLost {
+			lost++
+		}
+	}
+	if !f.Driver.Up || len(f.Looks)+lost < f.Driver.GPUs {
 		return false
 	}
 	for i := range f.Looks {

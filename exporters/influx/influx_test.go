@@ -59,7 +59,7 @@ var inMemory = &metric.Desc{Name: "gpu.instance.memory.used", Unit: metric.Bytes
 func node(keep func(*metric.Desc) bool) exporters.Snapshot {
 	s := exporters.Snapshot{
 		Node: usage.Node{Name: "node-1", Agent: "1.2.3", Cloud: usage.Cloud{Provider: "example", Region: "region-1"}},
-		Frame: metric.Frame{Wall: now, Driver: metric.Driver{Up: true, Version: "580.82.07", NVML: "13.580.82.07"},
+		Frame: metric.Frame{Wall: now, Driver: metric.Driver{Up: true, Version: "580.82.07", NVML: "13.580.82.07", GPUs: 4},
 			Looks: []metric.Look{look(0, keep), look(1, keep), look(2, keep), look(3, keep)}},
 		Totals: map[string][]metric.Reading{}, Holders: map[string][]usage.Holder{},
 		Host: []metric.Reading{

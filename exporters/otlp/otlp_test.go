@@ -58,7 +58,7 @@ func node() exporters.Snapshot {
 	s := exporters.Snapshot{
 		Node: usage.Node{Name: "node-1", MachineID: "machine-1", Agent: "1.2.3", Cloud: usage.Cloud{
 			Provider: "google", Account: "acct-1", Region: "region-1", Zone: "zone-a", InstanceType: "gpu.8x", Rack: "r7"}},
-		Frame: metric.Frame{Wall: now, Driver: metric.Driver{Up: true, Version: "580.82.07", NVML: "13.580.82.07"},
+		Frame: metric.Frame{Wall: now, Driver: metric.Driver{Up: true, Version: "580.82.07", NVML: "13.580.82.07", GPUs: 4},
 			Looks: []metric.Look{look(0), look(1), look(2), look(3)}},
 		Totals: map[string][]metric.Reading{}, Holders: map[string][]usage.Holder{},
 		Host: []metric.Reading{{Desc: hostLoad, Value: 1.5}},

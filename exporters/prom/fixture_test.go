@@ -88,7 +88,7 @@ func node(descs []*metric.Desc) exporters.Snapshot {
 		}},
 		Frame: metric.Frame{
 			Wall:   now,
-			Driver: metric.Driver{Up: true, Version: "580.82.07", NVML: "13.580.82.07"},
+			Driver: metric.Driver{Up: true, Version: "580.82.07", NVML: "13.580.82.07", GPUs: 4},
 			Looks:  []metric.Look{look(0, descs), look(1, descs), look(2, descs), look(3, descs)},
 		},
 		Totals:  map[string][]metric.Reading{},
