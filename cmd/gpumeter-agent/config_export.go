@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"go.opentelemetry.io/otel"
 
 	"github.com/gpumeter/gpumeter/exporters"
 	"github.com/gpumeter/gpumeter/exporters/influx"
@@ -107,6 +108,9 @@ func newSenders(ctx context.Context, c config, snapshot func() exporters.Snapsho
 }
 
 func newOTLP(ctx context.Context, c otlpConfig, snapshot func() exporters.Snapshot, log *slog.Logger) (*otlp.Exporter, error) {
+	// The SDK's complaints have one place in a process, standard error if none
+	// is given.
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("OpenTelemetry complains", "err", err) }))
 	return otlp.New(ctx, otlp.Config{
 		Target:   exporters.Target{URL: c.Endpoint, CAFile: c.CAFile, CertFile: c.CertFile, KeyFile: c.KeyFile},
 		Protocol: otlp.Protocol(c.Protocol), HeadersFile: c.HeadersFile, Interval: c.Interval,

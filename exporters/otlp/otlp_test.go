@@ -189,6 +189,9 @@ func descs() []*metric.Desc {
 	for i := range nvml.Table {
 		out = append(out, &nvml.Table[i].Desc)
 	}
+	for i := range nvml.InstanceTable {
+		out = append(out, &nvml.InstanceTable[i].Desc)
+	}
 	return out
 }
 
