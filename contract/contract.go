@@ -17,6 +17,8 @@ type Contract struct {
 	// Zone is the billing time zone: days and months begin in it.
 	Zone     *time.Location
 	Tranches []Tranche
+	// Commitments are the spend commitments of the agreement.
+	Commitments []Commitment
 	// Source names the file and line that the contract was read from.
 	Source string
 }

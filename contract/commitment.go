@@ -1,0 +1,78 @@
+package contract
+
+// Commitment is a spend commitment: so much money to be spent with the cloud
+// within a term. Amounts are in the contract's currency.
+type Commitment struct {
+	ID    string // unique within the contract, among its tranches too
+	Title string
+	Model CommitmentModel
+	// Basis is the cost that draws the commitment down.
+	Basis         CostBasis
+	FromMs, EndMs int64 // half-open; days and months are those of the contract's zone
+	Shortfall     ShortfallRule
+	// Total is what a pool commits to over the whole term. Floors are the
+	// least amounts for parts of the term, by time and disjoint: yearly or
+	// monthly minimums. What is paid for a missed floor counts toward the
+	// total. Both are for the Discontinuous model.
+	Total  Money
+	Floors []Floor
+	// CarryExcess lets what was drawn beyond a floor count toward the next.
+	CarryExcess bool
+	// PerInterval is what a Continuous commitment commits to in each Interval
+	// of the term, counted from FromMs; what an interval leaves is lost.
+	PerInterval Money
+	Interval    Interval
+	// Source names the file and line that the commitment was read from.
+	Source string
+}
+
+// Floor is the least amount that part of a term must see drawn.
+type Floor struct {
+	FromMs, ToMs int64
+	Amount       Money
+}
+
+// CommitmentModel says whether what is unused stays. The values are those of
+// FOCUS's ContractCommitmentModel.
+type CommitmentModel string
+
+// A pool is drawn down at will; a continuous commitment is used or lost in each
+// interval.
+const (
+	Discontinuous CommitmentModel = "Discontinuous"
+	Continuous    CommitmentModel = "Continuous"
+)
+
+// CostBasis names the cost of a FOCUS row that draws a commitment down.
+type CostBasis string
+
+// The four costs of FOCUS. Most agreements count after discounts: contracted.
+const (
+	ListCost       CostBasis = "list"
+	ContractedCost CostBasis = "contracted"
+	BilledCost     CostBasis = "billed"
+	EffectiveCost  CostBasis = "effective"
+)
+
+// ShortfallRule says what becomes of what was committed and not drawn.
+type ShortfallRule string
+
+// TrueUp makes the difference payable; Forfeit means that it was paid before
+// and is lost.
+const (
+	TrueUp  ShortfallRule = "true-up"
+	Forfeit ShortfallRule = "forfeit"
+)
+
+// Interval is how often a Continuous commitment starts anew.
+type Interval string
+
+// Hours and days are spans of the contract's zone; months, quarters and years
+// are calendar spans counted from the start of the term.
+const (
+	Hourly    Interval = "hourly"
+	Daily     Interval = "daily"
+	Monthly   Interval = "monthly"
+	Quarterly Interval = "quarterly"
+	Annual    Interval = "annual"
+)
