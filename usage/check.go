@@ -119,6 +119,9 @@ func (r *Record) check(known map[string]bool) error {
 			return fmt.Errorf("gpu %s: holder or reason is not clean text of at most %d bytes", r.GPU, maxText)
 		}
 	}
+	if !cleanLabels(h.Labels) {
+		return fmt.Errorf("gpu %s: labels %.80q are not KEY=VALUE, sorted by key, of at most %d bytes", r.GPU, h.Labels, MaxLabels)
+	}
 	return nil
 }
 
@@ -173,8 +176,11 @@ func isHex(s string, n int) bool {
 
 // clean reports whether s is short valid UTF-8 without control characters, fit
 // for logs, tables, CSV and metric labels.
-func clean(s string) bool {
-	if len(s) > maxText || !utf8.ValidString(s) {
+func clean(s string) bool { return len(s) <= maxText && cleanText(s) }
+
+// cleanText is clean for a text of any length.
+func cleanText(s string) bool {
+	if !utf8.ValidString(s) {
 		return false
 	}
 	for _, r := range s {

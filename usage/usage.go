@@ -32,6 +32,9 @@ type Holder struct {
 	Name  string `json:"name,omitempty"`
 	// Part is the container of a pod or the step of a job.
 	Part string `json:"part,omitempty"`
+	// Labels are those of the pod that may leave the node, as JoinLabels writes
+	// them: "cost-centre=42,team=search".
+	Labels string `json:"labels,omitempty"`
 }
 
 // Held reports whether the GPU had a known holder.

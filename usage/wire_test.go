@@ -63,7 +63,7 @@ func TestANodeThatSaysNothingNewIsSealedAsBefore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"node_pool", "expected_gpus"} {
+	for _, key := range []string{"node_pool", "expected_gpus", "labels"} {
 		if strings.Contains(string(s.Body), key) {
 			t.Errorf("an unknown %s is written", key)
 		}
@@ -144,6 +144,8 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		"prev_hash":                 func(b *usage.Batch) { b.Prev = "abc" },
 		"event 0":                   func(b *usage.Batch) { b.Events[0].Kind = "" },
 		"holder or reason":          func(b *usage.Batch) { b.Records[0].Holder.Name = strings.Repeat("x", 300) },
+		"labels \"team":             func(b *usage.Batch) { b.Records[0].Holder.Labels = "team=x,cost=1" },
+		"labels \"aaa":              func(b *usage.Batch) { b.Records[0].Holder.Labels = strings.Repeat("a", 1023) + "=x" },
 		"observed 60000 ms of a sp": func(b *usage.Batch) { b.Records[0].SMActiveMs = 1 },
 	} {
 		b := sample()
