@@ -15,8 +15,13 @@ type Contract struct {
 	Provider string // "aws", "azure", "google", "oracle", "coreweave", …
 	Currency string // ISO 4217
 	// Zone is the billing time zone: days and months begin in it.
-	Zone     *time.Location
+	Zone *time.Location
+	// CutOff is how long after the end of a billing period late data still
+	// belongs to it; zero is DefaultCutOff.
+	CutOff   time.Duration
 	Tranches []Tranche
+	// SLAs are the promises of uptime that tranches name.
+	SLAs []SLA
 	// Commitments are the spend commitments of the agreement.
 	Commitments []Commitment
 	// Source names the file and line that the contract was read from.
@@ -27,6 +32,9 @@ type Contract struct {
 type Tranche struct {
 	ID       string // unique within the contract
 	Model    string // "H100", as metric.Model spells it
+	Accepts  []Substitute
+	Delivery Delivery
+	SLA      string // id in Contract.SLAs; empty is none
 	Scope    Scope
 	Priority int    // lower is filled first
 	Steps    []Step // by time, at least one; the first is the start
@@ -48,17 +56,36 @@ type Rate struct {
 	PerGPUHour        Money
 	OveragePerGPUHour Money
 	HasOverage        bool
+	// ListPerGPUHour is the provider's public price at that time, for
+	// comparison; known only if HasList.
+	ListPerGPUHour Money
+	HasList        bool
 }
 
 // Scope says which GPUs can count toward a tranche. An empty list matches
 // everything; a list matches if any of its entries does; all lists must match.
 // Provider is the contract's. Pins name GPUs by UUID or nodes by name: a
-// tranche with pins takes pinned GPUs only.
+// tranche with pins takes pinned GPUs only. Rules say what lists cannot, on
+// the dimensions that a Presence has; the lists must match as well.
 type Scope struct {
 	Accounts     []string
 	Regions      []string
 	Reservations []string
 	Pins         []string
+	Rules        Applicability
+}
+
+// DefaultCutOff is how long data may come late where a contract does not say.
+const DefaultCutOff = 72 * time.Hour
+
+// ClosesMs returns when a billing period that ends at endMs is closed: what
+// comes later is a correction.
+func (c *Contract) ClosesMs(endMs int64) int64 {
+	cutOff := c.CutOff
+	if cutOff == 0 {
+		cutOff = DefaultCutOff
+	}
+	return endMs + cutOff.Milliseconds()
 }
 
 // StartMs returns when the tranche's first step begins.

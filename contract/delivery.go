@@ -1,0 +1,33 @@
+package contract
+
+// Delivery says in what pieces a tranche is delivered, and how late it may be.
+// The zero value is single GPUs without grace.
+type Delivery struct {
+	Unit DeliveryUnit
+	// GPUsPerUnit is how many GPUs a node or rack has; zero is not stated.
+	GPUsPerUnit int
+	// GraceMs is how long after a step of the ramp its GPUs may be missing
+	// without being late. The time is undelivered all the same.
+	GraceMs int64
+}
+
+// DeliveryUnit is the piece that is good only as a whole.
+type DeliveryUnit string
+
+// Where the unit is a node or a rack, one unhealthy GPU makes all of it
+// unhealthy in the identity; the GPU's own figure is a note.
+const (
+	DeliverGPU  DeliveryUnit = "gpu"
+	DeliverNode DeliveryUnit = "node"
+	DeliverRack DeliveryUnit = "rack"
+)
+
+// Substitute is another model that the buyer accepts in place of the one
+// bought, one GPU for one.
+type Substitute struct {
+	Model string
+	// Factor multiplies the tranche's price per GPU-hour for the hours of this
+	// model, in millionths: it touches the price and never the count. The
+	// product is rounded half even to a micro-unit.
+	Factor int64
+}
