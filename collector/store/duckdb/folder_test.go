@@ -191,3 +191,30 @@ func TestOpenTakesOddFolderNames(t *testing.T) {
 		t.Errorf("id = %s, want %s", db.ID(), first)
 	}
 }
+
+// TestOpenBringsAnOldStoreUpToDate takes a store back to the first schema.
+func TestOpenBringsAnOldStoreUpToDate(t *testing.T) {
+	t.Parallel()
+	dir := filled(t)
+	err := alter(filepath.Join(dir, database), `ALTER TABLE holders DROP COLUMN labels; ALTER TABLE nodes DROP COLUMN node_pool;
+		ALTER TABLE nodes DROP COLUMN expected_gpus; UPDATE meta SET schema = 1`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantRefused(t, dir, duckdb.Options{ReadOnly: true}, "the store has schema 1")
+	for records := int64(8); records <= 16; records += 8 {
+		db, err := duckdb.Open(t.Context(), dir, duckdb.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantCounts(t, db, store.Counts{Records: records, Batches: records / 8, Units: 8})
+		if records == 8 {
+			if _, err := db.Append(t.Context(), []usage.Sealed{node(t, 1, 2, t0+hour, minute)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -57,7 +57,7 @@ func loadNodes(ctx context.Context, conn *sql.Conn, s *state) error {
 		var n usage.Node
 		c := &n.Cloud
 		if err := scan(&id, &n.Name, &n.MachineID, &c.Provider, &c.Account, &c.Region, &c.Zone,
-			&c.InstanceType, &c.InstanceID, &c.Reservation, &c.Cluster, &c.Rack); err != nil {
+			&c.InstanceType, &c.InstanceID, &c.Reservation, &c.Cluster, &c.Rack, &c.NodePool, &n.ExpectedGPUs); err != nil {
 			return err
 		}
 		return fill(&s.nodes, id, n)
@@ -90,10 +90,10 @@ func loadStreams(ctx context.Context, conn *sql.Conn, s *state) error {
 }
 
 func loadHolders(ctx context.Context, conn *sql.Conn, s *state) error {
-	return each(ctx, conn, "SELECT id, basis, kind, team, name, part FROM holders ORDER BY id", func(scan func(...any) error) error {
+	return each(ctx, conn, "SELECT id, basis, kind, team, name, part, labels FROM holders ORDER BY id", func(scan func(...any) error) error {
 		var id int
 		var h usage.Holder
-		if err := scan(&id, &h.Basis, &h.Kind, &h.Group, &h.Name, &h.Part); err != nil {
+		if err := scan(&id, &h.Basis, &h.Kind, &h.Group, &h.Name, &h.Part, &h.Labels); err != nil {
 			return err
 		}
 		return fill(&s.holders, id, h)

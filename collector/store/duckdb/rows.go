@@ -13,7 +13,7 @@ func (d *draft) tables(nowMs int64) []rows {
 		dictTable("nodes", &d.nodes, func(id int32, n usage.Node) []driver.Value {
 			c := n.Cloud
 			return []driver.Value{id, n.Name, n.MachineID, c.Provider, c.Account, c.Region, c.Zone,
-				c.InstanceType, c.InstanceID, c.Reservation, c.Cluster, c.Rack}
+				c.InstanceType, c.InstanceID, c.Reservation, c.Cluster, c.Rack, c.NodePool, int64(n.ExpectedGPUs)}
 		}),
 		dictTable("units", &d.units, func(id int32, u unit) []driver.Value {
 			return []driver.Value{id, u.node, u.gpu, u.model}
@@ -22,7 +22,7 @@ func (d *draft) tables(nowMs int64) []rows {
 			return []driver.Value{id, s.agent, s.epoch, string(s.evidence)}
 		}),
 		dictTable("holders", &d.holders, func(id int32, h usage.Holder) []driver.Value {
-			return []driver.Value{id, string(h.Basis), h.Kind, h.Group, h.Name, h.Part}
+			return []driver.Value{id, string(h.Basis), h.Kind, h.Group, h.Name, h.Part, h.Labels}
 		}),
 		dictTable("reasons", &d.reasons, func(id int32, reason string) []driver.Value {
 			return []driver.Value{id, reason}

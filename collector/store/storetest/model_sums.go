@@ -158,7 +158,7 @@ func compareStraddles(x, y contract.Straddle) int {
 	a, b := x.Holder, y.Holder
 	return cmp.Or(cmp.Compare(x.Unit, y.Unit), cmp.Compare(x.StartMs, y.StartMs), cmp.Compare(x.EndMs, y.EndMs),
 		cmp.Compare(a.Basis, b.Basis), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Group, b.Group),
-		cmp.Compare(a.Name, b.Name), cmp.Compare(a.Part, b.Part), cmp.Compare(x.Reason, y.Reason),
+		cmp.Compare(a.Name, b.Name), cmp.Compare(a.Part, b.Part), cmp.Compare(a.Labels, b.Labels), cmp.Compare(x.Reason, y.Reason),
 		cmp.Compare(x.BusyMs, y.BusyMs), cmp.Compare(x.IdleMs, y.IdleMs), cmp.Compare(x.UnallocatedMs, y.UnallocatedMs),
 		cmp.Compare(x.UnmeasuredMs, y.UnmeasuredMs), cmp.Compare(x.UnhealthyMs, y.UnhealthyMs), cmp.Compare(x.EnergyMJ, y.EnergyMJ))
 }

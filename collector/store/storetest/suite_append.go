@@ -241,12 +241,14 @@ func keepsEveryText(t *testing.T, open Open) {
 	dir := t.TempDir()
 	st := open(t, dir)
 	detail := "nul \x00, newline \n, quote ' \" and 🦉 " + strings.Repeat("x", 1000)
-	holder := usage.Holder{Basis: usage.BasisKubelet, Kind: "pod", Group: "'; DROP TABLE records; --", Name: "名", Part: `\`}
+	holder := usage.Holder{Basis: usage.BasisKubelet, Kind: "pod", Group: "'; DROP TABLE records; --", Name: "名", Part: `\`, Labels: "team='🦉,z="}
 	r := busy("GPU-'a", t0, t0+minute)
 	r.Holder, r.Reason = holder, strings.Repeat("é", 128)
+	other := r
+	other.BusyMs, other.Holder.Labels = 0, "team=other"
 	b := from(1, 1, func(b *usage.Batch) {
 		b.Node.Name, b.Node.MachineID = "näme'", "\u00a0"
-		b.Records = []usage.Record{r}
+		b.Records = []usage.Record{r, other}
 		b.GPUs = []usage.GPU{{UUID: r.GPU, Model: "M'", Index: -1, MemoryBytes: 1 << 63}}
 		b.Events = []usage.Event{{AtMs: t0, Kind: "new kind", Detail: detail}}
 	})
@@ -256,13 +258,13 @@ func keepsEveryText(t *testing.T, open Open) {
 	st = open(t, dir)
 	defer closeStore(t, st)
 	add(t, st, []usage.Sealed{b}, store.Duplicate)
-	wantCounts(t, st, store.Counts{Records: 1, Batches: 1, Units: 1})
+	wantCounts(t, st, store.Counts{Records: 2, Batches: 1, Units: 1})
 	events, err := st.Events(context.Background(), t0, t0+1, 1)
 	if err != nil || len(events) != 1 || events[0].Detail != detail {
 		t.Errorf("events = %+v, %v, want the detail %q", events, err, detail)
 	}
 	a := ask(t, st, []int64{t0, t0 + second}, contract.Span{FromMs: t0, ToMs: t0 + hour})
-	if len(a.Straddles) != 1 || a.Straddles[0].Record != r {
-		t.Errorf("straddling record = %+v, want %+v", a.Straddles, r)
+	if len(a.Straddles) != 2 || a.Straddles[0].Record != r || a.Straddles[1].Record != other {
+		t.Errorf("straddling records = %+v, want %+v and %+v", a.Straddles, r, other)
 	}
 }

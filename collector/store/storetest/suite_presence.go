@@ -93,11 +93,14 @@ func tellsUnitsApart(t *testing.T, open Open) {
 	h200 := there(t0+7*hour, t0+7*hour+minute, false)
 	h200.Model = "H200"
 	say(func(*usage.Batch) {}) // back again
+	say(func(b *usage.Batch) { b.Node.Cloud.NodePool = "pool-1" })
+	say(func(b *usage.Batch) { b.Node.ExpectedGPUs = 8 })
 	closeStore(t, st)
 	st = open(t, dir)
 	defer closeStore(t, st)
-	wantCounts(t, st, store.Counts{Records: 8, Batches: 8, Units: 5})
-	wantPresence(t, st, there(t0+hour, t0+8*hour+minute, false), moved, reserved, h200, there(t0+6*hour, t0+6*hour+minute, false))
+	wantCounts(t, st, store.Counts{Records: 10, Batches: 10, Units: 7})
+	wantPresence(t, st, there(t0+hour, t0+8*hour+minute, false), moved, reserved, h200, there(t0+6*hour, t0+6*hour+minute, false),
+		there(t0+9*hour, t0+9*hour+minute, false), there(t0+10*hour, t0+10*hour+minute, false))
 }
 
 func believesAGoodbye(t *testing.T, open Open) {
