@@ -13,6 +13,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/gpumeter/gpumeter/agent/holder"
 )
 
 // Control is the name of the control socket in the agent's state folder. Who
@@ -71,6 +73,8 @@ type Status struct {
 	Driver string      `json:"driver"`
 	Paused bool        `json:"paused"`
 	GPUs   []GPUStatus `json:"gpus"`
+	// Holders says which sources of holders work.
+	Holders []holder.Source `json:"holders"`
 }
 
 // GPUStatus is one GPU of a Status.
@@ -84,7 +88,7 @@ type GPUStatus struct {
 
 func (a *Agent) status() Status {
 	s, st := a.Snapshot(), a.Stats()
-	out := Status{Node: s.Node.Name, Driver: s.Frame.Driver.Version, Paused: st.Paused}
+	out := Status{Node: s.Node.Name, Driver: s.Frame.Driver.Version, Paused: st.Paused, Holders: a.holders.Sources()}
 	if !s.Frame.Driver.Up {
 		out.Driver = s.Frame.Driver.Reason
 	}

@@ -346,6 +346,29 @@ func TestPodThatComesAndGoesTenTimesIsThereEveryTime(t *testing.T) {
 	})
 }
 
+func TestSourcesSayWhichOfThemWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := &source[[]kubelet.Use]{}
+		f := find(t, holder.Config{Kubelet: k, Slurm: &source[slurm.Jobs]{err: slurm.ErrAbsent}})
+		is := func(want ...holder.Source) {
+			t.Helper()
+			if diff := cmp.Diff(append(want, holder.Source{Name: "processes", State: "works"}), f.Sources()); diff != "" {
+				t.Errorf("sources (-want +got):\n%s", diff)
+			}
+		}
+		is(holder.Source{Name: "slurm", State: "absent", Detail: "it was not asked yet"},
+			holder.Source{Name: "kubelet", State: "absent", Detail: "it was not asked yet"})
+		start(t, f)
+		none := holder.Source{Name: "slurm", State: "absent", Detail: "no Slurm here"}
+		is(none, holder.Source{Name: "kubelet", State: "works"})
+		k.set(nil, errors.New("connection refused"))
+		time.Sleep(11 * time.Second)
+		is(none, holder.Source{Name: "kubelet", State: "works", Detail: "what it said 11s ago still counts: connection refused"})
+		time.Sleep(20 * time.Second)
+		is(none, holder.Source{Name: "kubelet", State: "fails", Detail: "connection refused"})
+	})
+}
+
 // divided is a GPU of seven instances.
 func divided(at time.Duration) metric.Look {
 	l := look(gpuA, at)

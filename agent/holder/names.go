@@ -67,7 +67,13 @@ func NodeKey(state string) ([]byte, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return key, err
 	}
-	if err := os.WriteFile(file, []byte(rand.Text()+rand.Text()+"\n"), 0o600); err != nil {
+	// Half a key would be no key, and another one would part the hashes of before
+	// from those of after: the file is there whole or not at all.
+	err = os.WriteFile(file+".new", []byte(rand.Text()+rand.Text()+"\n"), 0o600)
+	if err == nil {
+		err = os.Rename(file+".new", file)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("make holder key: %w", err)
 	}
 	return ReadKey(file)

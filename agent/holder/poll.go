@@ -42,6 +42,7 @@ type poll[T any] struct {
 	met      bool      // it was there once
 	failing  bool
 	errors   uint64
+	err      error         // of the newest question
 	answered chan struct{} // closed at the next answer or error
 }
 
@@ -118,6 +119,7 @@ func (p *poll[T]) take(ctx context.Context, a answer[T]) {
 	defer p.mu.Unlock()
 	close(p.answered)
 	p.answered = make(chan struct{})
+	p.err = a.err
 	switch {
 	case a.err == nil:
 		if !p.met || p.failing {

@@ -44,6 +44,7 @@ type config struct {
 	OTLP      otlpConfig    `yaml:"otlp"`
 	Influx    influxConfig  `yaml:"influx"`
 	DCGM      dcgmConfig    `yaml:"dcgm"`
+	Holders   holdersConfig `yaml:",inline"`
 }
 
 // Defaults. The port is free of other well-known exporters.
@@ -82,6 +83,7 @@ func (c *config) flags(fs *pflag.FlagSet) {
 	c.OTLP.flags(fs)
 	c.Influx.flags(fs)
 	c.DCGM.flags(fs)
+	c.Holders.flags(fs)
 }
 
 // Words of --kmsg besides a path.
@@ -157,7 +159,7 @@ func (c *config) validate() error {
 	case c.NVML != "" && !filepath.IsAbs(c.NVML):
 		return usageError{fmt.Errorf("nvml %q is not an absolute path", c.NVML)}
 	}
-	for _, err := range []error{nvml.CheckGroups(c.Metrics), c.OTLP.validate(), c.Influx.validate(), c.DCGM.validate()} {
+	for _, err := range []error{nvml.CheckGroups(c.Metrics), c.OTLP.validate(), c.Influx.validate(), c.DCGM.validate(), c.Holders.validate()} {
 		if err != nil {
 			return usageError{err}
 		}

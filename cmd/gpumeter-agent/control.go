@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gpumeter/gpumeter/agent"
+	"github.com/gpumeter/gpumeter/agent/holder"
 )
 
 // callTimeout bounds a request to the agent; letting go of the driver takes
@@ -106,6 +107,19 @@ func writeStatus(w io.Writer, body []byte, output string) error {
 			seen = "unobserved: " + g.Reason
 		}
 		fmt.Fprintf(t, "%d\t%s\t%s\t%s\n", g.Index, g.UUID, g.Name, seen)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return writeSources(w, s.Holders)
+}
+
+// writeSources says which sources of holders work.
+func writeSources(w io.Writer, sources []holder.Source) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "holders from")
+	for _, s := range sources {
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", s.Name, s.State, s.Detail)
 	}
 	return t.Flush()
 }

@@ -126,13 +126,17 @@ type parts struct {
 
 // serve runs the agent, its metrics and its control socket together.
 func serve(ctx context.Context, c config, p parts, log *slog.Logger) error {
+	holders, err := c.Holders.new(c.State, log)
+	if err != nil {
+		return err
+	}
 	a, err := agent.New(agent.Config{
 		Node: p.node, BootID: bootID(),
 		Interval: c.Interval, Window: c.Window,
 		NewReader: func(known []metric.GPU) agent.Reader {
 			return nvml.NewReader(nvml.Config{Library: c.NVML, Interval: c.Interval, Groups: slices.Concat(c.Metrics, c.DCGM.groups()), Known: known, Log: log})
 		},
-		KernelLog: newKernelLog(c, log), Host: newHost(c, log), Spool: p.spool, Push: p.push, PauseFile: c.PauseFile, Log: log, Now: time.Now,
+		KernelLog: newKernelLog(c, log), Host: newHost(c, log), Holders: holders, Spool: p.spool, Push: p.push, PauseFile: c.PauseFile, Log: log, Now: time.Now,
 	})
 	if err != nil {
 		return err
