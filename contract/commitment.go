@@ -5,7 +5,10 @@ package contract
 type Commitment struct {
 	ID    string // unique within the contract, among its tranches too
 	Title string
-	Model CommitmentModel
+	// CloudID is the cloud's own id, as its exports have it in
+	// ContractCommitmentId or CommitmentDiscountId; empty is ID.
+	CloudID string
+	Model   CommitmentModel
 	// Basis is the cost that draws the commitment down.
 	Basis         CostBasis
 	FromMs, EndMs int64 // half-open; days and months are those of the contract's zone
@@ -22,6 +25,12 @@ type Commitment struct {
 	// of the term, counted from FromMs; what an interval leaves is lost.
 	PerInterval Money
 	Interval    Interval
+	// Eligible says which charges of the contract's provider draw it down, on
+	// the dimensions of SpendDimensions; the zero value is all of them.
+	Eligible Applicability
+	// OtherPerDay is the most that can be drawn in a day beside the contracted
+	// capacity; it raises the ceiling that makes a commitment infeasible.
+	OtherPerDay Money
 	// Source names the file and line that the commitment was read from.
 	Source string
 }
@@ -76,3 +85,13 @@ const (
 	Quarterly Interval = "quarterly"
 	Annual    Interval = "annual"
 )
+
+// SpendDimensions are the columns of a FOCUS cost row that a commitment's
+// Eligible can name.
+var SpendDimensions = []string{
+	"ServiceProviderName", "HostProviderName", "InvoiceIssuerName", "BillingAccountId", "SubAccountId", "RegionId",
+	"ServiceCategory", "ServiceSubcategory", "ServiceName", "SkuId", "SkuMeter", "PricingCategory",
+	"ChargeCategory", "ChargeClass", "ChargeFrequency", "ChargeDescription",
+	"CommitmentDiscountId", "CommitmentDiscountCategory", "CommitmentDiscountStatus",
+	"CapacityReservationId", "CapacityReservationStatus", "ResourceType", "InvoiceId",
+}
