@@ -72,7 +72,7 @@ func (a *Applicability) Of(value func(dimension string) string) (Portion, bool) 
 	if len(a.Inclusions) > 0 && !ok {
 		return Portion{}, false
 	}
-	if _, out := matches(a.Exclusions, !a.ExcludeAll, value); out && len(a.Exclusions) > 0 {
+	if _, out := matches(a.Exclusions, !a.ExcludeAll, value); out {
 		return Portion{}, false
 	}
 	for _, s := range []Portion{stated, a.Portion} {

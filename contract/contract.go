@@ -119,7 +119,13 @@ type Presence struct {
 	Provider       string
 	Account        string
 	Region         string
+	Zone           string
 	Reservation    string
+	InstanceType   string
+	InstanceID     string
+	Cluster        string
+	NodePool       string
+	Rack           string // or the NVLink domain
 	StartMs, EndMs int64
 	// Goodbye says that the end is confirmed: a goodbye event followed the
 	// last record.

@@ -1,5 +1,10 @@
 package contract
 
+import (
+	"slices"
+	"strconv"
+)
+
 // Delivery says in what pieces a tranche is delivered, and how late it may be.
 // The zero value is single GPUs without grace.
 type Delivery struct {
@@ -30,4 +35,18 @@ type Substitute struct {
 	// model, in millionths: it touches the price and never the count. The
 	// product is rounded half even to a micro-unit.
 	Factor int64
+}
+
+// substitute returns the index of a model in Accepts, or -1.
+func (t *Tranche) substitute(model string) int {
+	return slices.IndexFunc(t.Accepts, func(s Substitute) bool { return s.Model == model })
+}
+
+// models names what counts toward the tranche: "H100" or "H100" or "H200".
+func (t *Tranche) models() string {
+	out := strconv.Quote(t.Model)
+	for _, s := range t.Accepts {
+		out += " or " + strconv.Quote(s.Model)
+	}
+	return out
 }

@@ -99,12 +99,49 @@ func (f *fleet) tranche(r *rand.Rand, i int) contract.Tranche {
 		Reservations: pick(r, nil, nil, nil, []string{"r1"}),
 		Pins:         pick(r, nil, nil, nil, []string{"n1", "GPU-02"}, []string{"n0"}),
 	}
+	if r.IntN(3) == 0 {
+		t.Scope.Rules = randomRules(r)
+	}
+	for _, m := range pick(r, nil, nil, []string{"H200"}, []string{"H200", "A100"}) {
+		if m != t.Model {
+			t.Accepts = append(t.Accepts, contract.Substitute{Model: m, Factor: pick(r, int64(contract.Whole), 900_000, 1_234_567, 0)})
+		}
+	}
+	t.Delivery = contract.Delivery{GraceMs: pick(r, 0, 0, (1+r.Int64N(200))*gridMs)}
 	return t
+}
+
+// randomRules is a scope in FOCUS's grammar on what random GPUs have.
+func randomRules(r *rand.Rand) contract.Applicability {
+	a := contract.Applicability{IncludeAny: r.IntN(2) == 0, ExcludeAll: r.IntN(2) == 0, Complex: r.IntN(20) == 0}
+	for range r.IntN(3) {
+		a.Inclusions = append(a.Inclusions, randomRule(r))
+	}
+	for range r.IntN(2) * r.IntN(3) {
+		a.Exclusions = append(a.Exclusions, randomRule(r))
+	}
+	return a
+}
+
+func randomRule(r *rand.Rand) contract.Rule {
+	x := contract.Rule{Operator: pick(r, contract.Operators...)}
+	of := pick(r, [][]string{{"RegionId", "EAST", "west", "st", "e"}, {"SubAccountId", "A", "b", "c"}, {"AvailabilityZone", "z1", "z", "2"},
+		{"x_Node", "n0", "N", "1"}, {"x_Rack", "r-7", "r", "7"}, {"ServiceProviderName", "aws", "azure", "a"}, {"x_GpuModel", "H100", "00", "h"}}...)
+	x.Dimension = of[0]
+	switch {
+	case x.Operator == contract.Exists || x.Operator == contract.DoesNotExist || (r.IntN(6) == 0 && (x.Operator == contract.In || x.Operator == contract.Contains)):
+		x.Values = []string{contract.Wildcard}
+	default:
+		for range 1 + r.IntN(2) {
+			x.Values = append(x.Values, pick(r, of[1:]...))
+		}
+	}
+	return x
 }
 
 // addGPU lets one GPU come, fall silent, move, be renamed and go.
 func (f *fleet) addGPU(r *rand.Rand, gpu string) {
-	p := contract.Presence{GPU: gpu, Model: pick(r, "H100", "H100", "H100", "A100")}
+	p := contract.Presence{GPU: gpu, Model: pick(r, "H100", "H100", "H200", "A100")}
 	ends := map[string]int64{} // by node: presences of one node are disjoint
 	at := f.fromMs + r.Int64N((f.nowMs-f.fromMs)/gridMs)*gridMs*r.Int64N(2)
 	f.identify(r, &p)
@@ -143,6 +180,8 @@ func (f *fleet) identify(r *rand.Rand, p *contract.Presence) {
 	p.Account = pick(r, "a", "a", "b", "")
 	p.Region = pick(r, "east", "east", "west")
 	p.Reservation = pick(r, "", "r1")
+	p.Zone = pick(r, "z1", "z2", "")
+	p.Rack = pick(r, "r-7", "r-8", "")
 }
 
 // addRecords fills a presence with records and gaps of any length.

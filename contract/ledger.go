@@ -86,9 +86,7 @@ type Placement struct {
 // Group is what uncontracted GPUs are reported by. Empty is unknown.
 type Group struct{ Provider, Account, Region, Model string }
 
-// Vacancy says that over a span of time a tranche lacked GPUs that had stood
-// in it and fell silent for longer than Decommission without a goodbye:
-// undelivered, but unconfirmed.
+// Vacancy says that over a span of time a tranche lacked so many GPUs.
 type Vacancy struct {
 	Contract, Tranche int
 	FromMs, ToMs      int64
@@ -96,11 +94,16 @@ type Vacancy struct {
 }
 
 // Placements is the outcome of Place. It is sorted: List by GPU and time,
-// Vacancies by tranche and time, Groups by their fields.
+// vacancies by tranche and time, Groups by their fields.
 type Placements struct {
-	List      []Placement
+	List []Placement
+	// Vacancies are of GPUs that had stood in the tranche and fell silent for
+	// longer than Decommission without a goodbye: undelivered, unconfirmed.
 	Vacancies []Vacancy
-	Groups    []Group
+	// Graces are of GPUs that may be late: undelivered, within the grace of
+	// the step that added them.
+	Graces []Vacancy
+	Groups []Group
 }
 
 // Sum is what a store added up for one key and slot: see Span.

@@ -8,19 +8,20 @@ import (
 	"time"
 )
 
-// rule is one of the conditions under which a GPU counts toward a tranche, in
-// the order in which they are tried. The later the first one fails, the nearer
-// the tranche.
-type rule int
+// hurdle is one of the conditions under which a GPU counts toward a tranche,
+// in the order in which they are tried. The later the first one fails, the
+// nearer the tranche.
+type hurdle int
 
 const (
-	ruleProvider rule = iota
-	ruleModel
-	ruleAccount
-	ruleRegion
-	ruleReservation
-	rulePin
-	ruleNone // none failed
+	hurdleProvider hurdle = iota
+	hurdleModel
+	hurdleAccount
+	hurdleRegion
+	hurdleReservation
+	hurdleRules
+	hurdlePin
+	hurdleNone // none failed
 )
 
 // slot is a tranche in the order in which tranches are filled.
@@ -56,46 +57,50 @@ func slots(contracts []Contract) []slot {
 	return out
 }
 
-// fails returns the first rule that p does not meet, whatever the time. A GPU
+// fails returns the first hurdle that p does not take, whatever the time. A GPU
 // whose provider is unknown counts toward a tranche that pins it: the pin is
 // the operator's word.
-func (s *slot) fails(p *Presence) rule {
+func (s *slot) fails(p *Presence) hurdle {
 	scope := &s.t.Scope
 	pinned := s.pins[p.GPU] || s.pins[p.Node]
 	switch {
 	case p.Provider != s.provider && (p.Provider != "" || !pinned):
-		return ruleProvider
-	case p.Model != s.t.Model:
-		return ruleModel
+		return hurdleProvider
+	case p.Model != s.t.Model && s.t.substitute(p.Model) < 0:
+		return hurdleModel
 	case !accepts(scope.Accounts, p.Account):
-		return ruleAccount
+		return hurdleAccount
 	case !accepts(scope.Regions, p.Region):
-		return ruleRegion
+		return hurdleRegion
 	case !accepts(scope.Reservations, p.Reservation):
-		return ruleReservation
+		return hurdleReservation
+	case !scope.Rules.takes(p):
+		return hurdleRules
 	case len(s.pins) > 0 && !pinned:
-		return rulePin
+		return hurdlePin
 	}
-	return ruleNone
+	return hurdleNone
 }
 
 func accepts(list []string, v string) bool { return len(list) == 0 || slices.Contains(list, v) }
 
 // explain says in words why p does not count toward the tranche at a time.
-func (s *slot) explain(r rule, p *Presence, ms int64) string {
+func (s *slot) explain(h hurdle, p *Presence, ms int64) string {
 	scope := &s.t.Scope
-	switch r {
-	case ruleProvider:
+	switch h {
+	case hurdleProvider:
 		return fmt.Sprintf("%s: provider %s is not %q", s.name, word(p.Provider), s.provider)
-	case ruleModel:
-		return fmt.Sprintf("%s: model %s is not %q", s.name, word(p.Model), s.t.Model)
-	case ruleAccount:
+	case hurdleModel:
+		return fmt.Sprintf("%s: model %s is not %s", s.name, word(p.Model), s.t.models())
+	case hurdleAccount:
 		return fmt.Sprintf("%s: account %s is not in %s", s.name, word(p.Account), listed(scope.Accounts))
-	case ruleRegion:
+	case hurdleRegion:
 		return fmt.Sprintf("%s: region %s is not in %s", s.name, word(p.Region), listed(scope.Regions))
-	case ruleReservation:
+	case hurdleReservation:
 		return fmt.Sprintf("%s: reservation %s is not in %s", s.name, word(p.Reservation), listed(scope.Reservations))
-	case rulePin:
+	case hurdleRules:
+		return s.name + ": " + scope.Rules.whyNot(p)
+	case hurdlePin:
 		return s.name + ": neither the GPU nor its node is pinned"
 	}
 	if ms >= s.t.EndMs || len(s.t.Steps) == 0 {
@@ -125,8 +130,8 @@ func listed(list []string) string {
 type class struct {
 	group   int
 	first   *Presence // any of the class
-	matches []int     // slots, in order
-	fails   []rule    // by slot
+	matches []int     // slots that bought its model, then those that accept it, each in order
+	fails   []hurdle  // by slot
 	// near is the text for uncontracted GPUs, valid while version is the
 	// sweep's: it depends on which tranches run.
 	near    string
@@ -134,16 +139,17 @@ type class struct {
 }
 
 // classKey is all that matching looks at. Node and GPU are in it only where
-// some tranche pins them.
+// some tranche pins them, rules what the scope rules of any tranche look at.
 type classKey struct {
 	Group
-	reservation, node, gpu string
+	reservation, node, gpu, rules string
 }
 
 // classes finds the class of a presence.
 type classes struct {
 	slots  []slot
 	pinned map[string]bool // by any slot
+	dims   []string        // that the scope rules of any slot look at
 	index  map[classKey]int
 	list   []class
 	groups map[Group]int
@@ -155,7 +161,10 @@ func newClasses(slots []slot) *classes {
 		for pin := range slots[i].pins {
 			c.pinned[pin] = true
 		}
+		c.dims = append(c.dims, slots[i].t.Scope.Rules.dimensions()...)
 	}
+	slices.Sort(c.dims)
+	c.dims = slices.Compact(c.dims)
 	return c
 }
 
@@ -168,6 +177,9 @@ func (c *classes) of(p *Presence) int {
 	if c.pinned[p.GPU] {
 		k.gpu = p.GPU
 	}
+	for _, d := range c.dims {
+		k.rules += p.Dimension(d) + "\x00"
+	}
 	if i, ok := c.index[k]; ok {
 		return i
 	}
@@ -176,14 +188,24 @@ func (c *classes) of(p *Presence) int {
 		g = len(c.groups)
 		c.groups[k.Group] = g
 	}
-	made := class{group: g, first: p, fails: make([]rule, len(c.slots)), version: -1}
-	for i := range c.slots {
-		made.fails[i] = c.slots[i].fails(p)
-		if made.fails[i] == ruleNone {
-			made.matches = append(made.matches, i)
+	c.index[k] = len(c.list)
+	c.list = append(c.list, newClass(c.slots, g, p))
+	return len(c.list) - 1
+}
+
+func newClass(slots []slot, group int, p *Presence) class {
+	c := class{group: group, first: p, fails: make([]hurdle, len(slots)), version: -1}
+	var accepted []int
+	for i := range slots {
+		c.fails[i] = slots[i].fails(p)
+		switch {
+		case c.fails[i] != hurdleNone:
+		case p.Model == slots[i].t.Model:
+			c.matches = append(c.matches, i)
+		default:
+			accepted = append(accepted, i)
 		}
 	}
-	c.index[k] = len(c.list)
-	c.list = append(c.list, made)
-	return len(c.list) - 1
+	c.matches = append(c.matches, accepted...)
+	return c
 }

@@ -15,7 +15,10 @@ import (
 // Where presences of one GPU overlap, the one that started last counts.
 //
 // Tranches are filled by Priority, then earliest end, then id, each with the
-// matching GPUs that have stood in their node the longest, then by UUID. (That
+// matching GPUs that have stood in their node the longest, then by UUID: first
+// all tranches with GPUs of the model that they bought, then what is left of
+// them with models that they accept, so that no substitute is taken from a
+// tranche that bought it and runs. (That
 // a GPU is pinned, or in a listed reservation, or matches more scope lists
 // does not tell the GPUs of one tranche apart: it takes only those that match
 // all of its lists.) A GPU keeps its seat while it stands in its node, still
@@ -45,11 +48,12 @@ const (
 	phaseUnit                // a stay goes on under another unit
 	phaseEnd                 // a tranche ends
 	phaseStep                // the contracted number changes; the first starts the tranche
+	phaseGrace               // what a step added may be late from here on, or no longer
 	phaseArrive              // a stay begins
 )
 
 // event is one change; ref is the stay's rank or the slot's index, n the
-// contracted number of a step.
+// contracted number of a step, or the change of the number that may be late.
 type event struct {
 	ms    int64
 	phase phase
@@ -71,6 +75,11 @@ func (s *sweep) events(nowMs int64) []event {
 		if t.EndMs <= nowMs {
 			out = append(out, event{t.EndMs, phaseEnd, i, 0})
 		}
+		for _, e := range graces(t, i) {
+			if e.ms <= nowMs {
+				out = append(out, e)
+			}
+		}
 	}
 	for i := range s.stays {
 		st := &s.stays[i]
@@ -85,6 +94,19 @@ func (s *sweep) events(nowMs int64) []event {
 	return out
 }
 
+// graces lists when the GPUs that a tranche's steps add may be late.
+func graces(t *Tranche, ref int) []event {
+	var out []event
+	before := 0
+	for _, step := range t.Steps {
+		if n := step.GPUs - before; n > 0 && t.Delivery.GraceMs > 0 {
+			out = append(out, event{step.FromMs, phaseGrace, ref, n}, event{step.FromMs + t.Delivery.GraceMs, phaseGrace, ref, -n})
+		}
+		before = step.GPUs
+	}
+	return out
+}
+
 // apply makes one change; GPUs that it sets free wait until settle.
 func (s *sweep) apply(e event) {
 	switch e.phase {
@@ -96,6 +118,8 @@ func (s *sweep) apply(e event) {
 		s.end(e.ref)
 	case phaseStep:
 		s.step(e.ref, e.n)
+	case phaseGrace:
+		s.crew[e.ref].mayBeLate += e.n
 	case phaseArrive:
 		s.arrive(e.ref)
 	}
@@ -104,8 +128,12 @@ func (s *sweep) apply(e event) {
 // settle ends an instant: it fills the free seats and writes down what became
 // of every GPU that was touched.
 func (s *sweep) settle(ms int64) {
+	for k := range kinds {
+		for i := range s.crew {
+			s.fill(i, k)
+		}
+	}
 	for i := range s.crew {
-		s.fill(i)
 		s.count(i, ms)
 	}
 	if s.changed { // other tranches run now: what the waiting count as may differ
@@ -124,18 +152,25 @@ func (s *sweep) settle(ms int64) {
 
 // finish closes what is still open at nowMs and sorts.
 func (s *sweep) finish(nowMs int64) Placements {
+	out := Placements{List: s.list}
 	for i := range s.crew {
-		s.vacate(i, 0, nowMs)
+		c := &s.crew[i]
+		c.silence.set(0, nowMs)
+		c.grace.set(0, nowMs)
+		out.Vacancies = append(out.Vacancies, c.silence.vacancies(c.slot)...)
+		out.Graces = append(out.Graces, c.grace.vacancies(c.slot)...)
 	}
-	out := Placements{List: s.list, Vacancies: s.vacancies}
 	out.Groups = s.sortGroups()
 	slices.SortFunc(out.List, func(a, b Placement) int {
 		return cmp.Or(cmp.Compare(a.GPU, b.GPU), cmp.Compare(a.FromMs, b.FromMs))
 	})
-	slices.SortFunc(out.Vacancies, func(a, b Vacancy) int {
-		return cmp.Or(cmp.Compare(a.Contract, b.Contract), cmp.Compare(a.Tranche, b.Tranche), cmp.Compare(a.FromMs, b.FromMs))
-	})
+	slices.SortFunc(out.Vacancies, compareVacancies)
+	slices.SortFunc(out.Graces, compareVacancies)
 	return out
+}
+
+func compareVacancies(a, b Vacancy) int {
+	return cmp.Or(cmp.Compare(a.Contract, b.Contract), cmp.Compare(a.Tranche, b.Tranche), cmp.Compare(a.FromMs, b.FromMs))
 }
 
 // sortGroups returns the groups in order and renumbers the placements.

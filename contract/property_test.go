@@ -81,17 +81,25 @@ func comparePlacements(t *testing.T, s *slow, p contract.Placements) {
 	if !reflect.DeepEqual(s.seat, got) { // first: cmp.Diff takes its time
 		t.Errorf("placements (-slow +Place):\n%s", cmp.Diff(s.seat, got, cmp.AllowUnexported(outcome{}, ref{})))
 	}
-	missing := map[ref][]int{}
+	compareVacancies(t, "vacancies", s, s.missing, p.Vacancies)
+	compareVacancies(t, "graces", s, s.late, p.Graces)
+}
+
+func compareVacancies(t *testing.T, what string, s *slow, want map[ref][]int, vacancies []contract.Vacancy) {
+	t.Helper()
+	got := map[ref][]int{}
 	for _, r := range s.order {
-		missing[r] = make([]int, s.steps)
+		got[r] = make([]int, s.steps)
 	}
-	for _, v := range p.Vacancies {
+	for _, v := range vacancies {
 		for k := int((v.FromMs - s.fromMs) / gridMs); s.at(k) < v.ToMs; k++ {
-			missing[ref{v.Contract, v.Tranche}][k] += v.GPUs
+			if k >= 0 {
+				got[ref{v.Contract, v.Tranche}][k] += v.GPUs
+			}
 		}
 	}
-	if !reflect.DeepEqual(s.missing, missing) {
-		t.Errorf("vacancies (-slow +Place):\n%s", cmp.Diff(s.missing, missing, cmp.AllowUnexported(ref{})))
+	if !reflect.DeepEqual(want, got) {
+		t.Errorf("%s (-slow +Place):\n%s", what, cmp.Diff(want, got, cmp.AllowUnexported(ref{})))
 	}
 }
 
@@ -112,9 +120,13 @@ func TestFleetsReachEveryCase(t *testing.T) {
 		see("straddle", len(a.Straddles) > 0)
 		see("sum", len(a.Sums) > 0)
 		see("vacancy", len(p.Vacancies) > 0)
+		see("grace", len(p.Graces) > 0)
 		fates := map[contract.Fate]int{}
 		for i, x := range p.List {
 			fates[x.Fate]++
+			see("substitute placed", x.Fate == contract.Placed && p.Groups[x.Group].Model != f.contracts[x.Contract].Tranches[x.Tranche].Model)
+			see("substitute over", x.Fate == contract.Overage && p.Groups[x.Group].Model != f.contracts[x.Contract].Tranches[x.Tranche].Model)
+			see("scope rule named", strings.Contains(x.Near, " is not In ") || strings.Contains(x.Near, " is excluded: "))
 			if i > 0 && p.List[i-1].GPU == x.GPU && p.List[i-1].ToMs == x.FromMs {
 				before := p.List[i-1]
 				see("seat lost", before.Fate == contract.Placed && x.Fate == contract.Overage)

@@ -26,9 +26,11 @@ type slow struct {
 	stand [][]*contract.Presence
 	// lost[g][k] says that g was given up in step k after 24 h of silence.
 	lost [][]bool
-	// seat[g][k] is what g counts as; missing[r][k] the unconfirmed of a tranche.
+	// seat[g][k] is what g counts as; missing[r][k] the unconfirmed of a tranche,
+	// late[r][k] those of its missing GPUs that may be late.
 	seat    [][]outcome
 	missing map[ref][]int
+	late    map[ref][]int
 }
 
 type ref struct{ c, t int }
@@ -42,7 +44,7 @@ type outcome struct {
 }
 
 func newSlow(contracts []contract.Contract, presences []contract.Presence, fromMs, nowMs int64) *slow {
-	s := &slow{contracts: contracts, presences: presences, fromMs: fromMs, steps: int((nowMs - fromMs) / gridMs), missing: map[ref][]int{}}
+	s := &slow{contracts: contracts, presences: presences, fromMs: fromMs, steps: int((nowMs - fromMs) / gridMs), missing: map[ref][]int{}, late: map[ref][]int{}}
 	for c := range contracts {
 		for t := range contracts[c].Tranches {
 			s.order = append(s.order, ref{c, t})
@@ -119,13 +121,14 @@ func (s *slow) standing(gpu string) ([]*contract.Presence, []bool) {
 
 // rank is how a GPU stands in the order for a tranche: smaller is better.
 type rank struct {
+	accepted                int
 	pinned, reserved, lists int
 	since                   int64
 	gpu                     string
 }
 
 func (a rank) compare(b rank) int {
-	return cmp.Or(-cmp.Compare(a.pinned, b.pinned), -cmp.Compare(a.reserved, b.reserved), -cmp.Compare(a.lists, b.lists),
+	return cmp.Or(cmp.Compare(a.accepted, b.accepted), -cmp.Compare(a.pinned, b.pinned), -cmp.Compare(a.reserved, b.reserved), -cmp.Compare(a.lists, b.lists),
 		cmp.Compare(a.since, b.since), cmp.Compare(a.gpu, b.gpu))
 }
 
@@ -147,6 +150,12 @@ func (s *slow) match(r ref, p *contract.Presence) (rank, bool) {
 		out.reserved = 1
 	}
 	ok := provider && p.Model == t.Model
+	for _, x := range t.Accepts {
+		if p.Model == x.Model && !ok {
+			out.accepted, ok = 1, provider
+		}
+	}
+	ok = ok && slowScope(&t.Scope.Rules, p)
 	for _, x := range []bool{has(t.Scope.Accounts, p.Account), has(t.Scope.Regions, p.Region), has(t.Scope.Reservations, p.Reservation)} {
 		ok = ok && x
 	}
@@ -176,7 +185,7 @@ func (s *slow) place() {
 		s.seat = append(s.seat, make([]outcome, s.steps))
 	}
 	for _, r := range s.order {
-		s.missing[r] = make([]int, s.steps)
+		s.missing[r], s.late[r] = make([]int, s.steps), make([]int, s.steps)
 		w.silent[r] = map[string]bool{}
 	}
 	for k := range s.steps {
@@ -188,8 +197,13 @@ func (s *slow) place() {
 				w.seats[s.pick(w, i, k, i, +1)] = none
 			}
 		}
+		for _, accepted := range []int{0, 1} {
+			for i := range s.order {
+				s.fill(w, i, k, accepted)
+			}
+		}
 		for i := range s.order {
-			s.fill(w, i, k)
+			s.miss(w, i, k)
 		}
 		for g := range s.gpus {
 			s.seat[g][k] = s.outcome(g, k, w.seats[g])
@@ -226,21 +240,38 @@ func (s *slow) endSeat(w *walk, g, k int) {
 	}
 }
 
-// fill gives the free seats of tranche i away and counts what is missing.
-func (s *slow) fill(w *walk, i, k int) {
+// fill gives the free seats of tranche i away.
+func (s *slow) fill(w *walk, i, k, accepted int) {
 	r := s.order[i]
 	for s.runs(r, k) && s.taken(w, i) < s.tranche(r).GPUsAt(s.at(k)) {
 		g := s.pick(w, none, k, i, -1)
 		if g < 0 {
 			break
 		}
+		if x, _ := s.match(r, s.stand[g][k]); x.accepted != accepted {
+			break // the first in the order is of the other kind, and so are all
+		}
 		w.seats[g] = i
 	}
-	missing := s.tranche(r).GPUsAt(s.at(k)) - s.taken(w, i)
+}
+
+// miss counts what is missing in tranche i, and why that may be so.
+func (s *slow) miss(w *walk, i, k int) {
+	r := s.order[i]
+	t := s.tranche(r)
+	missing := t.GPUsAt(s.at(k)) - s.taken(w, i)
 	if missing == 0 || !s.runs(r, k) {
 		clear(w.silent[r])
 	}
 	s.missing[r][k] = min(missing, len(w.silent[r]))
+	fresh, before := 0, 0
+	for _, step := range t.Steps {
+		if step.FromMs <= s.at(k) && s.at(k) < step.FromMs+t.Delivery.GraceMs {
+			fresh += max(0, step.GPUs-before)
+		}
+		before = step.GPUs
+	}
+	s.late[r][k] = min(missing, fresh)
 }
 
 func (s *slow) taken(w *walk, i int) int {
@@ -281,10 +312,12 @@ func (s *slow) outcome(g, k, seat int) outcome {
 		out.fate, out.ref = contract.Placed, s.order[seat]
 		return out
 	}
-	for _, r := range s.order {
-		if _, ok := s.match(r, p); ok && s.runs(r, k) {
-			out.fate, out.ref = contract.Overage, r
-			return out
+	for _, accepted := range []int{0, 1} {
+		for _, r := range s.order {
+			if x, ok := s.match(r, p); ok && x.accepted == accepted && s.runs(r, k) {
+				out.fate, out.ref = contract.Overage, r
+				return out
+			}
 		}
 	}
 	return out

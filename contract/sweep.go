@@ -1,19 +1,31 @@
 package contract
 
+// kind tells the GPUs of one tranche apart: those of the model that was bought
+// go before those of an accepted one.
+type kind int
+
+const (
+	bought kind = iota
+	accepted
+	kinds
+)
+
 // crew is the state of one tranche: the GPUs in its seats and those that wait
-// for one. Entries of both heaps may be out of date; members tells.
+// for one. Entries of all heaps may be out of date; members tells.
 type crew struct {
 	slot    *slot
 	running bool
-	seats   int   // contracted now
-	placed  int   // seats taken
-	queue   ranks // waiting GPUs by rank
-	holders ranks // placed GPUs by rank, negated: the last in the order is on top
+	seats   int          // contracted now
+	placed  int          // seats taken
+	queue   [kinds]ranks // waiting GPUs by rank
+	holders [kinds]ranks // placed GPUs by rank, negated: the last in the order is on top
 	// silent holds the GPUs that fell silent in a seat and have not come back
 	// since. It is emptied when no seat is missing.
-	silent   map[string]bool
-	vacant   int // of them counted in the open vacancy
-	vacantMs int64
+	silent  map[string]bool
+	silence course // how many of the missing are silent
+	// mayBeLate is how many seats are so new that their GPUs may be missing.
+	mayBeLate int
+	grace     course // how many of the missing may be late
 }
 
 // None of the seats: where a stay is when it is in no tranche.
@@ -36,17 +48,16 @@ type member struct {
 // sweep walks through time and keeps who sits where. Stays are named by their
 // rank, which is their index and their place in the GPU order.
 type sweep struct {
-	stays     []stay
-	members   []member
-	classes   *classes
-	crew      []crew         // by slot, in the order in which tranches are filled
-	waiting   []int          // ranks of stays that stand in no seat, in no order
-	lostFrom  map[string]int // GPU → the slot in whose silent it was put last
-	touched   []int          // ranks whose outcome may have changed at this instant
-	changed   bool           // a tranche started or ended at this instant
-	version   int            // counts the instants with changed
-	list      []Placement
-	vacancies []Vacancy
+	stays    []stay
+	members  []member
+	classes  *classes
+	crew     []crew         // by slot, in the order in which tranches are filled
+	waiting  []int          // ranks of stays that stand in no seat, in no order
+	lostFrom map[string]int // GPU → the slot in whose silent it was put last
+	touched  []int          // ranks whose outcome may have changed at this instant
+	changed  bool           // a tranche started or ended at this instant
+	version  int            // counts the instants with changed
+	list     []Placement
 }
 
 func newSweep(slots []slot, stays []stay) *sweep {
@@ -98,9 +109,12 @@ func (s *sweep) changeUnit(rank int) {
 	m := &s.members[rank]
 	m.seg++
 	m.class = s.classes.of(s.stays[rank].segs[m.seg].p)
-	if m.seat < 0 || s.fails(m.seat, rank) != ruleNone {
+	if m.seat < 0 || s.fails(m.seat, rank) != hurdleNone {
 		s.release(rank)
 		s.wait(rank)
+	} else {
+		c := &s.crew[m.seat]
+		c.holders[s.kind(m.seat, rank)].push(-rank) // it may be of the other kind now
 	}
 	s.touch(rank)
 }
@@ -109,7 +123,7 @@ func (s *sweep) end(i int) {
 	c := &s.crew[i]
 	c.running, c.seats, s.changed = false, 0, true
 	s.evict(i)
-	c.queue = nil
+	c.queue = [kinds]ranks{}
 }
 
 func (s *sweep) step(i, seats int) {
@@ -118,42 +132,53 @@ func (s *sweep) step(i, seats int) {
 	if !c.running {
 		c.running, s.changed = true, true
 		for _, rank := range s.waiting {
-			if s.fails(i, rank) == ruleNone {
-				c.queue.push(rank)
+			if s.fails(i, rank) == hurdleNone {
+				c.queue[s.kind(i, rank)].push(rank)
 			}
 		}
 	}
 	s.evict(i)
 }
 
-// evict takes the last in the GPU order out of seats that are no longer there.
+// evict takes the last in the order out of seats that are no longer there:
+// accepted models first, then by the GPU order.
 func (s *sweep) evict(i int) {
 	c := &s.crew[i]
-	for c.placed > c.seats {
-		if rank := -c.holders.pop(); s.members[rank].seat == i {
-			s.release(rank)
-			s.wait(rank)
+	for k := accepted; k >= bought; k-- {
+		for c.placed > c.seats && len(c.holders[k]) > 0 {
+			if rank := -c.holders[k].pop(); s.members[rank].seat == i && s.kind(i, rank) == k {
+				s.release(rank)
+				s.wait(rank)
+			}
 		}
 	}
 }
 
-// fill gives free seats to those who wait for them, in order.
-func (s *sweep) fill(i int) {
+// fill gives free seats to those of a kind who wait for them, in order.
+func (s *sweep) fill(i int, k kind) {
 	c := &s.crew[i]
-	for c.placed < c.seats && len(c.queue) > 0 {
-		rank := c.queue.pop()
-		if s.members[rank].seat != waiting || s.fails(i, rank) != ruleNone {
+	for c.placed < c.seats && len(c.queue[k]) > 0 {
+		rank := c.queue[k].pop()
+		if s.members[rank].seat != waiting || s.fails(i, rank) != hurdleNone || s.kind(i, rank) != k {
 			continue
 		}
 		s.release(rank)
 		s.members[rank].seat = i
 		c.placed++
-		c.holders.push(-rank)
+		c.holders[k].push(-rank)
 		s.touch(rank)
 	}
 }
 
-func (s *sweep) fails(i, rank int) rule { return s.classes.list[s.members[rank].class].fails[i] }
+func (s *sweep) fails(i, rank int) hurdle { return s.classes.list[s.members[rank].class].fails[i] }
+
+// kind is that of a stay to a tranche that it matches.
+func (s *sweep) kind(i, rank int) kind {
+	if s.classes.list[s.members[rank].class].first.Model == s.crew[i].slot.t.Model {
+		return bought
+	}
+	return accepted
+}
 
 // release takes a stay out of its seat, or out of those who wait. The caller
 // says where it goes.
@@ -177,31 +202,21 @@ func (s *sweep) wait(rank int) {
 	s.waiting = append(s.waiting, rank)
 	for _, i := range s.classes.list[m.class].matches {
 		if s.crew[i].running {
-			s.crew[i].queue.push(rank)
+			s.crew[i].queue[s.kind(i, rank)].push(rank)
 		}
 	}
 	s.touch(rank)
 }
 
-// count keeps the vacancies of one tranche.
+// count keeps how many of one tranche's missing GPUs are silent or may be late.
 func (s *sweep) count(i int, ms int64) {
 	c := &s.crew[i]
 	missing := c.seats - c.placed
 	if missing == 0 && len(c.silent) > 0 {
 		clear(c.silent)
 	}
-	if n := min(missing, len(c.silent)); n != c.vacant {
-		s.vacate(i, n, ms)
-	}
-}
-
-// vacate ends the open vacancy of one tranche and opens one of n GPUs.
-func (s *sweep) vacate(i, n int, ms int64) {
-	c := &s.crew[i]
-	if c.vacant > 0 && c.vacantMs < ms {
-		s.vacancies = append(s.vacancies, Vacancy{c.slot.contract, c.slot.tranche, c.vacantMs, ms, c.vacant})
-	}
-	c.vacant, c.vacantMs = n, ms
+	c.silence.set(min(missing, len(c.silent)), ms)
+	c.grace.set(min(missing, c.mayBeLate), ms)
 }
 
 // standsFor says what a stay counts as from this instant on.
