@@ -11,20 +11,20 @@ type Applicability struct {
 	// agreement's rule cannot be written down here: then nothing is known to
 	// apply. Both are never true.
 	Global, Complex bool
-	// Portion is the part that counts of what applies, where no rule says more.
-	Portion    Portion
-	IncludeAny bool // inclusions are joined by Or; else by And
-	Inclusions []Rule
-	ExcludeAll bool // exclusions are joined by And; else by Or
-	Exclusions []Rule
+	// Eligibility is the part that counts of what applies, where no rule says more.
+	Eligibility Eligibility
+	IncludeAny  bool // inclusions are joined by Or; else by And
+	Inclusions  []Rule
+	ExcludeAll  bool // exclusions are joined by And; else by Or
+	Exclusions  []Rule
 }
 
 // Rule is one condition on a dimension of a GPU or of a cost row.
 type Rule struct {
-	Dimension string // a FOCUS column, or x_… of ours
-	Operator  Operator
-	Values    []string
-	Portion   Portion
+	Dimension   string // a FOCUS column, or x_… of ours
+	Operator    Operator
+	Values      []string
+	Eligibility Eligibility
 }
 
 // Operator compares a dimension with values. Its values are FOCUS's.
@@ -50,50 +50,50 @@ var Operators = []Operator{In, NotIn, StartsWith, NotStartsWith, EndsWith, Conta
 // Wildcard is the only value of a rule that any known dimension meets.
 const Wildcard = "*"
 
-// Portion is the part that counts of what a rule takes, in millionths of its
+// Eligibility is the part that counts of what a rule takes, in millionths of its
 // cost and of its usage. Known is false where nothing was said.
-type Portion struct {
+type Eligibility struct {
 	Known       bool
 	Cost, Usage int64
 }
 
-// Whole is the portion of what counts in full.
+// Whole is the share of what counts in full.
 const Whole = 1_000_000
 
 // Of returns the share of a thing that applies, and whether it applies at all.
 // The function says the thing's value of a dimension; empty is unknown. A
 // share that a matching inclusion states goes before the top one; where Or
 // lets several match, the highest counts; where nothing is said, the whole.
-func (a *Applicability) Of(value func(dimension string) string) (Portion, bool) {
+func (a *Applicability) Of(value func(dimension string) string) (Eligibility, bool) {
 	if a.Complex {
-		return Portion{}, false
+		return Eligibility{}, false
 	}
 	stated, ok := matches(a.Inclusions, a.IncludeAny, value)
 	if len(a.Inclusions) > 0 && !ok {
-		return Portion{}, false
+		return Eligibility{}, false
 	}
 	if _, out := matches(a.Exclusions, !a.ExcludeAll, value); out {
-		return Portion{}, false
+		return Eligibility{}, false
 	}
-	for _, s := range []Portion{stated, a.Portion} {
+	for _, s := range []Eligibility{stated, a.Eligibility} {
 		if s.Known {
 			return s, true
 		}
 	}
-	return Portion{true, Whole, Whole}, true
+	return Eligibility{true, Whole, Whole}, true
 }
 
 // matches joins rules by Or or by And, and returns the highest share that the
 // matching ones state.
-func matches(rules []Rule, or bool, value func(string) string) (highest Portion, ok bool) {
+func matches(rules []Rule, or bool, value func(string) string) (highest Eligibility, ok bool) {
 	n := 0
 	for i := range rules {
 		if !rules[i].Holds(value(rules[i].Dimension)) {
 			continue
 		}
 		n++
-		if s := rules[i].Portion; s.Known {
-			highest = Portion{true, max(highest.Cost, s.Cost), max(highest.Usage, s.Usage)}
+		if s := rules[i].Eligibility; s.Known {
+			highest = Eligibility{true, max(highest.Cost, s.Cost), max(highest.Usage, s.Usage)}
 		}
 	}
 	return highest, n > 0 && (or || n == len(rules))

@@ -47,7 +47,7 @@ func (p *Presence) Dimension(name string) string {
 }
 
 // takes says whether a GPU is in the scope. A GPU counts wholly or not at all:
-// portions are for cost.
+// shares are for cost.
 func (a *Applicability) takes(p *Presence) bool {
 	_, ok := a.Of(p.Dimension)
 	return ok
