@@ -41,7 +41,9 @@ func (s *state) presence(i int, x span) contract.Presence {
 	n := &s.nodes.list[u.node-1]
 	return contract.Presence{
 		Unit: int64(i) + 1, GPU: u.gpu, Model: u.model, Node: n.Name,
-		Provider: n.Cloud.Provider, Account: n.Cloud.Account, Region: n.Cloud.Region, Reservation: n.Cloud.Reservation,
+		Provider: n.Cloud.Provider, Account: n.Cloud.Account, Region: n.Cloud.Region, Zone: n.Cloud.Zone,
+		Reservation: n.Cloud.Reservation, InstanceType: n.Cloud.InstanceType, InstanceID: n.Cloud.InstanceID,
+		Cluster: n.Cloud.Cluster, NodePool: n.Cloud.NodePool, Rack: n.Cloud.Rack,
 		StartMs: x.fromMs, EndMs: x.toMs,
 	}
 }

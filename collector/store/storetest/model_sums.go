@@ -61,7 +61,9 @@ func (m *Model) present(c claim) contract.Presence {
 	return contract.Presence{
 		Unit: c.unit, GPU: u.gpu, Model: u.model, Node: u.node.Name,
 		Provider: u.node.Cloud.Provider, Account: u.node.Cloud.Account,
-		Region: u.node.Cloud.Region, Reservation: u.node.Cloud.Reservation,
+		Region: u.node.Cloud.Region, Zone: u.node.Cloud.Zone, Reservation: u.node.Cloud.Reservation,
+		InstanceType: u.node.Cloud.InstanceType, InstanceID: u.node.Cloud.InstanceID,
+		Cluster: u.node.Cloud.Cluster, NodePool: u.node.Cloud.NodePool, Rack: u.node.Cloud.Rack,
 		StartMs: c.StartMs, EndMs: c.EndMs,
 	}
 }

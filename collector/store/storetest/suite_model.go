@@ -19,7 +19,8 @@ import (
 
 // label names the unit of a presence in words that all stores share.
 func label(p contract.Presence) string {
-	return strings.Join([]string{p.GPU, p.Model, p.Node, p.Provider, p.Account, p.Region, p.Reservation}, "|")
+	return strings.Join([]string{p.GPU, p.Model, p.Node, p.Provider, p.Account, p.Region, p.Reservation,
+		p.Zone, p.InstanceType, p.InstanceID, p.Cluster, p.NodePool, p.Rack}, "|")
 }
 
 func comparePresence(a, b contract.Presence) int {

@@ -93,14 +93,21 @@ func tellsUnitsApart(t *testing.T, open Open) {
 	h200 := there(t0+7*hour, t0+7*hour+minute, false)
 	h200.Model = "H200"
 	say(func(*usage.Batch) {}) // back again
-	say(func(b *usage.Batch) { b.Node.Cloud.NodePool = "pool-1" })
+	pooled := there(t0+9*hour, t0+9*hour+minute, false)
+	pooled.Zone, pooled.InstanceType, pooled.Cluster, pooled.NodePool, pooled.Rack = "r-1b", "p5", "east", "pool-1", "r7"
+	say(func(b *usage.Batch) {
+		c := &b.Node.Cloud
+		c.Zone, c.InstanceType, c.Cluster, c.NodePool, c.Rack = "r-1b", "p5", "east", "pool-1", "r7"
+	})
 	say(func(b *usage.Batch) { b.Node.ExpectedGPUs = 8 })
 	closeStore(t, st)
 	st = open(t, dir)
 	defer closeStore(t, st)
 	wantCounts(t, st, store.Counts{Records: 10, Batches: 10, Units: 7})
-	wantPresence(t, st, there(t0+hour, t0+8*hour+minute, false), moved, reserved, h200, there(t0+6*hour, t0+6*hour+minute, false),
-		there(t0+9*hour, t0+9*hour+minute, false), there(t0+10*hour, t0+10*hour+minute, false))
+	instance := there(t0+6*hour, t0+6*hour+minute, false)
+	instance.InstanceID = "i-1"
+	wantPresence(t, st, there(t0+hour, t0+8*hour+minute, false), moved, reserved, h200, instance, pooled,
+		there(t0+10*hour, t0+10*hour+minute, false))
 }
 
 func believesAGoodbye(t *testing.T, open Open) {
