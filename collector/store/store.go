@@ -39,6 +39,8 @@ type Counts struct {
 // Store keeps batches and adds up records. All methods may be called
 // concurrently.
 type Store interface {
+	Documents
+
 	// ID is minted when the store is created and never changes. A store
 	// restored from a backup keeps it; a new one has another.
 	ID() string

@@ -29,6 +29,7 @@ type draft struct {
 	inventory []inventoryRow
 	doubts    []doubtRow
 	aside     []asideRow
+	documents []documentRow
 	events    int
 }
 
@@ -79,7 +80,7 @@ func newDraft(s *state) *draft {
 }
 
 // empty reports whether there is nothing to write.
-func (d *draft) empty() bool { return len(d.batches) == 0 && len(d.aside) == 0 }
+func (d *draft) empty() bool { return len(d.batches)+len(d.aside)+len(d.documents) == 0 }
 
 // has reports whether a sequence number is taken.
 func (d *draft) has(id usage.ID) bool {

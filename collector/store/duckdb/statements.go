@@ -4,7 +4,7 @@ import "embed"
 
 // migrations are run in order, each once; the number of the last is the
 // schema's. A file that was released is never edited.
-var migrations = []string{read("0001_schema"), read("0002_who_and_where")}
+var migrations = []string{read("0001_schema"), read("0002_who_and_where"), read("0003_documents")}
 
 //go:embed sql/*.sql
 var files embed.FS

@@ -20,11 +20,12 @@ import (
 type Model struct {
 	id string
 
-	mu      sync.Mutex // guards what follows
-	batches []usage.Sealed
-	hashes  map[usage.ID]usage.Hash // of committed batches
-	aside   map[setAside]bool       // to whether it is a conflict
-	units   []unit                  // the unit n is units[n-1]
+	mu        sync.Mutex // guards what follows
+	batches   []usage.Sealed
+	hashes    map[usage.ID]usage.Hash // of committed batches
+	aside     map[setAside]bool       // to whether it is a conflict
+	units     []unit                  // the unit n is units[n-1]
+	documents map[string][]byte
 }
 
 // unit is a GPU in a node under a cloud identity. The versions in its node are
@@ -44,7 +45,7 @@ type setAside struct {
 func NewModel() *Model {
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails, says its documentation
-	return &Model{id: hex.EncodeToString(id[:]), hashes: map[usage.ID]usage.Hash{}, aside: map[setAside]bool{}}
+	return &Model{id: hex.EncodeToString(id[:]), hashes: map[usage.ID]usage.Hash{}, aside: map[setAside]bool{}, documents: map[string][]byte{}}
 }
 
 // ID returns the id minted by NewModel.

@@ -45,6 +45,9 @@ func Run(t *testing.T, open Open) {
 		{"AgreesWithModel", agreesWithModel},
 		{"AgreesWithModelAfterReopening", agreesAfterReopening},
 		{"ForgetsArrivalOrder", forgetsArrivalOrder},
+		{"KeepsADocumentForEver", keepsADocumentForEver},
+		{"RefusesOddDocuments", refusesOddDocuments},
+		{"GivesANameOnce", givesANameOnce},
 		{"ServesReadersWhileItAppends", servesReadersWhileItAppends},
 	} {
 		t.Run(test.claim, func(t *testing.T) { test.run(t, open) })
