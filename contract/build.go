@@ -39,35 +39,82 @@ func (p *Plan) Build(a Answer, asOf time.Time) (Report, error) {
 		}
 		out.Contracts = append(out.Contracts, s)
 	}
-	return out, nil
+	out.Breakdown, err = p.breakdown(out.Contracts, sums)
+	return out, err
+}
+
+// tally is an answer, added up.
+type tally struct {
+	cells [][]usage.Sums // by key and slot
+	// held is what groups of holders had of the cells, by key and group; nil
+	// unless the report is broken down by holders.
+	held []map[string]*usage.Sums
+}
+
+// newTally has a cell for each key and slot.
+func (p *Plan) newTally() *tally {
+	t := &tally{cells: make([][]usage.Sums, len(p.keys))}
+	for i := range t.cells {
+		t.cells[i] = make([]usage.Sums, len(p.edges)-1)
+	}
+	if p.by.Held() {
+		t.held = make([]map[string]*usage.Sums, len(p.keys))
+		for i := range t.held {
+			t.held[i] = map[string]*usage.Sums{}
+		}
+	}
+	return t
+}
+
+// hold gives time of a key to the group of its holder. Time in which nobody
+// held the GPU is not the holder's, whatever record it stands in.
+func (t *tally) hold(k int, group string, s usage.Sums) {
+	if group == unattributed {
+		return
+	}
+	held := t.held[k][group]
+	if held == nil {
+		held = &usage.Sums{}
+		t.held[k][group] = held
+	}
+	s.UnallocatedMs = 0
+	held.Add(s)
 }
 
 // add puts the answer into one cell for each key and slot.
-func (p *Plan) add(a Answer) ([][]usage.Sums, error) {
-	cells := make([][]usage.Sums, len(p.keys))
-	for i := range cells {
-		cells[i] = make([]usage.Sums, len(p.edges)-1)
+func (p *Plan) add(a Answer) (*tally, error) {
+	t := p.newTally()
+	groups := make([]string, len(a.Holders))
+	for i, h := range a.Holders {
+		groups[i] = p.by.ofHolder(h)
 	}
 	for _, s := range a.Sums {
-		if s.Key < 0 || s.Key >= len(cells) || s.Slot < 0 || s.Slot >= len(cells[s.Key]) {
+		if s.Key < 0 || s.Key >= len(t.cells) || s.Slot < 0 || s.Slot >= len(t.cells[s.Key]) {
 			return nil, fmt.Errorf("answer: sum for key %d, slot %d, which was not asked for", s.Key, s.Slot)
 		}
 		if negative(&s.Sums) {
 			return nil, fmt.Errorf("answer: %s: a sum is negative", p.describe(s.Key, s.Slot))
 		}
-		cells[s.Key][s.Slot].Add(s.Sums)
+		t.cells[s.Key][s.Slot].Add(s.Sums)
+		if !p.by.Held() {
+			continue
+		}
+		if s.Holder < 0 || s.Holder >= len(groups) {
+			return nil, fmt.Errorf("answer: %s: a sum of holder %d of %d", p.describe(s.Key, s.Slot), s.Holder, len(groups))
+		}
+		t.hold(s.Key, groups[s.Holder], s.Sums)
 	}
-	if err := p.addStraddles(cells, a.Straddles); err != nil {
+	if err := p.addStraddles(t, a.Straddles); err != nil {
 		return nil, err
 	}
-	for k := range cells {
-		for slot := range cells[k] {
-			if observed := cells[k][slot].ObservedMs(); observed > p.stood[k][slot] {
+	for k := range t.cells {
+		for slot := range t.cells[k] {
+			if observed := t.cells[k][slot].ObservedMs(); observed > p.stood[k][slot] {
 				return nil, fmt.Errorf("answer: %s: observed %d GPU-ms, but only %d stood there", p.describe(k, slot), observed, p.stood[k][slot])
 			}
 		}
 	}
-	return cells, nil
+	return t, nil
 }
 
 func negative(s *usage.Sums) bool {
@@ -89,24 +136,26 @@ func (p *Plan) describe(k, slot int) string {
 // addStraddles divides the records that an edge cuts. Holders share a window:
 // the records of one unit with the same bounds are divided as one, so that
 // together they never exceed the window's part.
-func (p *Plan) addStraddles(cells [][]usage.Sums, records []Straddle) error {
+func (p *Plan) addStraddles(t *tally, records []Straddle) error {
 	sorted := make([]*Straddle, len(records))
 	for i := range records {
 		sorted[i] = &records[i]
 	}
 	slices.SortFunc(sorted, compareWindows)
-	for i := 0; i < len(sorted); {
-		w, sums := sorted[i], usage.Sums{}
-		for ; i < len(sorted) && compareWindows(w, sorted[i]) == 0; i++ {
-			if negative(&sorted[i].Sums) {
+	for len(sorted) > 0 {
+		n, sums := 0, usage.Sums{}
+		w := sorted[0]
+		for ; n < len(sorted) && compareWindows(w, sorted[n]) == 0; n++ {
+			if negative(&sorted[n].Sums) {
 				return fmt.Errorf("answer: unit %d: a record has a negative sum", w.Unit)
 			}
-			sums.Add(sorted[i].Sums)
+			sums.Add(sorted[n].Sums)
 		}
 		if w.StartMs >= w.EndMs || sums.ObservedMs() > w.EndMs-w.StartMs {
 			return fmt.Errorf("answer: unit %d: observed %d ms of a window of %d ms", w.Unit, sums.ObservedMs(), w.EndMs-w.StartMs)
 		}
-		p.addWindow(cells, w, sums)
+		p.addWindow(t, sorted[:n], sums)
+		sorted = sorted[n:]
 	}
 	return nil
 }
@@ -115,19 +164,51 @@ func compareWindows(a, b *Straddle) int {
 	return cmp.Or(cmp.Compare(a.Unit, b.Unit), cmp.Compare(a.StartMs, b.StartMs), cmp.Compare(a.EndMs, b.EndMs))
 }
 
-// addWindow divides what one unit did in w's time among the cells that it
-// lies in. What was not asked for is dropped.
-func (p *Plan) addWindow(cells [][]usage.Sums, w *Straddle, sums usage.Sums) {
+// addWindow divides what one unit did in one window, which is that of the
+// records, among the cells that it lies in, and then what it did in each among
+// the holders. What was not asked for is dropped.
+func (p *Plan) addWindow(t *tally, records []*Straddle, sums usage.Sums) {
+	w := records[0]
 	parts := p.parts(w.Unit, w.StartMs, w.EndMs)
 	lengths := make([]int64, len(parts))
 	for i, part := range parts {
 		lengths[i] = part.toMs - part.fromMs
 	}
-	for i, v := range divide(sums, lengths) {
+	divided := divide(sums, lengths)
+	for i, v := range divided {
 		if parts[i].key >= 0 {
-			cells[parts[i].key][parts[i].slot].Add(v)
+			t.cells[parts[i].key][parts[i].slot].Add(v)
 		}
 	}
+	if !p.by.Held() {
+		return
+	}
+	holders := holdersOf(records)
+	for i, row := range among(holders, divided) {
+		for h, v := range row {
+			if parts[i].key >= 0 {
+				t.hold(parts[i].key, p.by.ofHolder(holders[h].Holder), v)
+			}
+		}
+	}
+}
+
+// holdersOf returns what each holder did in a window, ordered by holder.
+func holdersOf(records []*Straddle) []usage.Record {
+	var out []usage.Record
+	for _, r := range records {
+		i, ok := slices.BinarySearchFunc(out, r.Holder, func(x usage.Record, h usage.Holder) int { return compareHolders(x.Holder, h) })
+		if !ok {
+			out = slices.Insert(out, i, usage.Record{Holder: r.Holder})
+		}
+		out[i].Sums.Add(r.Sums)
+	}
+	return out
+}
+
+func compareHolders(a, b usage.Holder) int {
+	return cmp.Or(cmp.Compare(a.Basis, b.Basis), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Group, b.Group),
+		cmp.Compare(a.Name, b.Name), cmp.Compare(a.Part, b.Part), cmp.Compare(a.Labels, b.Labels))
 }
 
 // part is a piece of a record under one key and in one slot; key is -1 where
@@ -169,7 +250,7 @@ func buckets(stood int64, s usage.Sums) Time {
 }
 
 // strays reports the uncontracted GPUs by group, in order.
-func (p *Plan) strays(cells [][]usage.Sums) []Stray {
+func (p *Plan) strays(t *tally) []Stray {
 	found := make([]stray, len(p.placed.Groups))
 	for i := range p.placed.List {
 		x := &p.placed.List[i]
@@ -182,7 +263,7 @@ func (p *Plan) strays(cells [][]usage.Sums) []Stray {
 		if x.fate != Uncontracted {
 			continue
 		}
-		for slot, v := range cells[k] {
+		for slot, v := range t.cells[k] {
 			found[x.tranche].buckets.Add(buckets(p.stood[k][slot], v))
 		}
 	}

@@ -106,10 +106,12 @@ type Placements struct {
 	Groups []Group
 }
 
-// Sum is what a store added up for one key and slot: see Span.
+// Sum is what a store added up for one key and slot, and for one holder if
+// the Query is by holder: see Span.
 type Sum struct {
-	Key  int
-	Slot int
+	Key    int
+	Slot   int
+	Holder int // indexes Answer.Holders; zero if the Query is not by holder
 	usage.Sums
 }
 
@@ -134,12 +136,17 @@ type Straddle struct {
 type Query struct {
 	Spans []Span
 	Edges []int64
+	// ByHolder wants the sums of each holder apart.
+	ByHolder bool
 }
 
 // Answer is what a store says to a Query: sums of the records that lie wholly
 // inside one span and slot, and the records that do not but overlap one.
 type Answer struct {
-	Sums      []Sum
+	Sums []Sum
+	// Holders are those that Sums speak of, in no order; none unless the
+	// Query is by holder.
+	Holders   []usage.Holder
 	Straddles []Straddle
 	// Overlaps counts records left out because another agent's record owns
 	// their GPU and time.

@@ -1,13 +1,14 @@
 package contract
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/gpumeter/gpumeter/usage"
 )
 
 // statement makes the account of one contract.
-func (p *Plan) statement(i int, cells [][]usage.Sums) (Statement, error) {
+func (p *Plan) statement(i int, sums *tally) (Statement, error) {
 	c, period := &p.contracts[i], p.periods[i]
 	out := Statement{
 		Contract: c.ID, Title: c.Title, Provider: c.Provider, Currency: c.Currency, Zone: c.Zone.String(),
@@ -15,10 +16,11 @@ func (p *Plan) statement(i int, cells [][]usage.Sums) (Statement, error) {
 	}
 	days := daysOf(period.FromMs, period.ToMs, c.Zone)
 	out.Total.Days = blankDays(days)
+	groups := parcels{}
 	for t := range c.Tranches {
-		line, err := p.line(i, t, days, cells)
+		line, err := p.line(i, t, days, sums)
 		if err == nil {
-			err = out.Total.add(&line)
+			err = errors.Join(out.Total.add(&line), groups.merge(line.Groups))
 		}
 		if err != nil {
 			return Statement{}, fmt.Errorf("tranche %q: %w", c.Tranches[t].ID, err)
@@ -26,6 +28,9 @@ func (p *Plan) statement(i int, cells [][]usage.Sums) (Statement, error) {
 		out.Tranches = append(out.Tranches, line)
 	}
 	out.Total.derive()
+	if p.by != "" {
+		out.Total.Groups = groups.list()
+	}
 	return out, nil
 }
 
@@ -35,20 +40,25 @@ type leg struct {
 	days    []Time
 	overage []int64
 	total   usage.Sums
+	lots    lots // nil unless the report is broken down
 }
 
 // line makes the ledger of one tranche.
-func (p *Plan) line(c, t int, days []day, cells [][]usage.Sums) (Line, error) {
+func (p *Plan) line(c, t int, days []day, sums *tally) (Line, error) {
 	tranche, period := &p.contracts[c].Tranches[t], p.periods[c]
 	out := Line{Tranche: tranche.ID, Model: tranche.Model, GPUs: tranche.GPUsAt(period.ToMs - 1), Days: blankDays(days)}
+	groups := parcels{}
 	for rate := unpriced; rate < len(tranche.Rates); rate++ {
-		leg, err := p.leg(key{contract: c, tranche: t, rate: rate}, days, cells)
+		leg, err := p.leg(key{contract: c, tranche: t, rate: rate}, days, sums)
 		if err != nil {
 			return Line{}, err
 		}
-		if err := out.addLeg(leg, tranche); err != nil {
+		if err := out.addLeg(&leg, groups, tranche); err != nil {
 			return Line{}, err
 		}
+	}
+	if p.by != "" {
+		out.Groups = groups.list()
 	}
 	for _, v := range p.placed.Vacancies {
 		if v.Contract == c && v.Tranche == t {
@@ -63,7 +73,7 @@ func (p *Plan) line(c, t int, days []day, cells [][]usage.Sums) (Line, error) {
 }
 
 // leg adds up the cells of a tranche and rate; k.fate is not looked at.
-func (p *Plan) leg(k key, days []day, cells [][]usage.Sums) (leg, error) {
+func (p *Plan) leg(k key, days []day, sums *tally) (leg, error) {
 	out := leg{rate: k.rate, days: make([]Time, len(days)), overage: make([]int64, len(days))}
 	tranche := &p.contracts[k.contract].Tranches[k.tranche]
 	for d := range days {
@@ -90,8 +100,8 @@ func (p *Plan) leg(k key, days []day, cells [][]usage.Sums) (leg, error) {
 				continue
 			}
 			out.days[d][Undelivered] -= stood
-			out.days[d].Add(buckets(stood, cells[i][slot]))
-			out.total.Add(cells[i][slot])
+			out.days[d].Add(buckets(stood, sums.cells[i][slot]))
+			out.total.Add(sums.cells[i][slot])
 		}
 	}
 	for d, v := range out.days {
@@ -99,6 +109,7 @@ func (p *Plan) leg(k key, days []day, cells [][]usage.Sums) (leg, error) {
 			return leg{}, fmt.Errorf("%s: more is placed than contracted, by %d GPU-ms", days[d].date, -v[Undelivered])
 		}
 	}
+	out.lots = p.lots(&out, k, sums)
 	return out, nil
 }
 
@@ -110,17 +121,15 @@ func blankDays(days []day) []Day {
 	return out
 }
 
-// addLeg adds a leg's time and money to the line of its tranche.
-func (l *Line) addLeg(g leg, t *Tranche) error {
-	var time Time
-	var overage int64
+// addLeg adds a leg's time and money to the line of its tranche, and to its
+// groups.
+func (l *Line) addLeg(g *leg, groups parcels, t *Tranche) error {
 	for d, v := range g.days {
-		time.Add(v)
-		overage += g.overage[d]
 		l.Days[d].Buckets.Add(v)
 		l.Days[d].ContractedMs += v.Total()
 		l.Days[d].OverageMs += g.overage[d]
 	}
+	time, overage := g.time()
 	l.Buckets.Add(time)
 	l.ContractedMs += time.Total()
 	l.OverageMs += overage
@@ -128,32 +137,67 @@ func (l *Line) addLeg(g leg, t *Tranche) error {
 	l.SMKnownMs += g.total.SMKnownMs
 	l.EnergyMJ += g.total.EnergyMJ
 	l.EnergyKnownMs += g.total.EnergyKnownMs
-	if g.rate == unpriced {
-		l.Cost.UnpricedMs += time.Total()
-		l.Cost.OverageUnpricedMs += overage
-		return nil
+	var r *Rate
+	if g.rate != unpriced {
+		r = &t.Rates[g.rate]
 	}
-	return l.addMoney(g, time, overage, &t.Rates[g.rate])
-}
-
-// addMoney prices a leg: its total is rounded, its buckets and then each
-// bucket's days share the total out.
-func (l *Line) addMoney(g leg, time Time, overage int64, r *Rate) error {
-	sum, err := total(time.Total(), r.PerGPUHour)
+	cost, err := g.cost(r)
+	if err == nil {
+		err = l.addDaily(g, &cost, r)
+	}
+	if err == nil {
+		err = groups.addLeg(g, &cost, r)
+	}
 	if err != nil {
 		return err
+	}
+	return l.Cost.add(&cost)
+}
+
+// time is a leg's time by bucket, and its overage.
+func (g *leg) time() (time Time, overage int64) {
+	for d, v := range g.days {
+		time.Add(v)
+		overage += g.overage[d]
+	}
+	return time, overage
+}
+
+// cost prices a leg: its total is rounded, and its buckets share the total
+// out. r is nil where there is no rate.
+func (g *leg) cost(r *Rate) (Cost, error) {
+	time, overage := g.time()
+	if r == nil {
+		return Cost{UnpricedMs: time.Total(), OverageUnpricedMs: overage}, nil
+	}
+	sum, err := total(time.Total(), r.PerGPUHour)
+	if err != nil {
+		return Cost{}, err
 	}
 	parts, err := apportion(sum, time[:], r.PerGPUHour)
 	if err != nil {
-		return err
+		return Cost{}, err
 	}
-	cost := Cost{Contracted: sum, Buckets: Amounts(parts)}
+	out := Cost{Contracted: sum, Buckets: Amounts(parts)}
+	if !r.HasOverage {
+		out.OverageUnpricedMs = overage
+		return out, nil
+	}
+	out.Overage, err = total(overage, r.OveragePerGPUHour)
+	return out, err
+}
+
+// addDaily shares each bucket's amount out over the days.
+func (l *Line) addDaily(g *leg, cost *Cost, r *Rate) error {
+	if r == nil {
+		return nil
+	}
 	for b := range Buckets {
 		ms := make([]int64, len(g.days))
 		for d := range g.days {
 			ms[d] = g.days[d][b]
 		}
-		daily, err := apportion(parts[b], ms, r.PerGPUHour)
+		daily, err := apportion(cost.Buckets[b], ms, r.PerGPUHour)
 		if err != nil {
 			return err
 		}
@@ -161,15 +205,7 @@ func (l *Line) addMoney(g leg, time Time, overage int64, r *Rate) error {
 			l.Days[d].Cost[b] += m // a part of a checked sum
 		}
 	}
-	if r.HasOverage {
-		cost.Overage, err = total(overage, r.OveragePerGPUHour)
-	} else {
-		cost.OverageUnpricedMs = overage
-	}
-	if err != nil {
-		return err
-	}
-	return l.Cost.add(&cost)
+	return nil
 }
 
 // add adds another line, of the same days. Utilisation and stages are not

@@ -23,6 +23,8 @@ type Plan struct {
 	periods   []Period
 	stray     Period
 	placed    Placements
+	by        By
+	units     map[int64]*Presence // by unit; nil unless by where GPUs stand
 	keys      []key
 	spans     []Span
 	edges     []int64
@@ -33,11 +35,14 @@ type Plan struct {
 }
 
 // key is what sums are added up by. rate indexes the tranche's rates and is
-// unpriced where none applies; for an uncontracted key, tranche is the group.
+// unpriced where none applies; for an uncontracted key, tranche is the index of
+// the Group. group is what the report is broken down by, if that is where GPUs
+// stand.
 type key struct {
 	contract, tranche int
 	fate              Fate
 	rate              int
+	group             string
 }
 
 const unpriced = -1
@@ -46,7 +51,20 @@ const unpriced = -1
 // stray that of the uncontracted GPUs and of the report. The contracts are
 // those that Place was given, in the same order.
 func NewPlan(contracts []Contract, p Placements, periods []Period, stray Period) *Plan {
-	plan := &Plan{contracts: contracts, periods: periods, stray: stray, placed: p}
+	return NewPlanBy("", nil, contracts, p, periods, stray)
+}
+
+// NewPlanBy is NewPlan for a report that is broken down. The presences are
+// those that Place was given; they are not read for a breakdown by who held
+// the GPUs.
+func NewPlanBy(by By, presences []Presence, contracts []Contract, p Placements, periods []Period, stray Period) *Plan {
+	plan := &Plan{contracts: contracts, periods: periods, stray: stray, placed: p, by: by}
+	if by != "" && !by.Held() {
+		plan.units = make(map[int64]*Presence, len(presences))
+		for i := range presences {
+			plan.units[presences[i].Unit] = &presences[i]
+		}
+	}
 	if plan.err = plan.check(); plan.err != nil {
 		plan.edges = []int64{stray.FromMs, max(stray.ToMs, stray.FromMs+1)}
 		return plan
@@ -58,8 +76,9 @@ func NewPlan(contracts []Contract, p Placements, periods []Period, stray Period)
 }
 
 // Query returns what to ask a store. Its spans do not overlap for a unit; the
-// number of keys follows the contracts, not the GPUs.
-func (p *Plan) Query() Query { return Query{Spans: p.spans, Edges: p.edges} }
+// number of keys follows the contracts and, broken down by where GPUs stand,
+// the groups; not the GPUs.
+func (p *Plan) Query() Query { return Query{Spans: p.spans, Edges: p.edges, ByHolder: p.by.Held()} }
 
 func (p *Plan) check() error {
 	if len(p.periods) != len(p.contracts) {
@@ -71,6 +90,9 @@ func (p *Plan) check() error {
 		}
 	}
 	for _, x := range p.placed.List {
+		if p.units != nil && p.units[x.Unit] == nil {
+			return fmt.Errorf("plan: placement of %q is of unit %d, which has no presence", x.GPU, x.Unit)
+		}
 		if x.Fate == Uncontracted {
 			if x.Group < 0 || x.Group >= len(p.placed.Groups) {
 				return fmt.Errorf("plan: placement of %q is in group %d of %d", x.GPU, x.Group, len(p.placed.Groups))
@@ -116,14 +138,15 @@ func (p *Plan) addSpans() {
 		x := &p.placed.List[i]
 		if x.Fate == Uncontracted {
 			if from, to := max(x.FromMs, p.stray.FromMs), min(x.ToMs, p.stray.ToMs); from < to {
-				add(x, key{-1, x.Group, Uncontracted, unpriced}, from, to)
+				add(x, key{-1, x.Group, Uncontracted, unpriced, p.groupOf(x, nil)}, from, to)
 			}
 			continue
 		}
 		period := p.periods[x.Contract]
 		t := &p.contracts[x.Contract].Tranches[x.Tranche]
+		group := p.groupOf(x, &p.contracts[x.Contract])
 		for _, c := range t.priced(max(x.FromMs, period.FromMs), min(x.ToMs, period.ToMs)) {
-			add(x, key{x.Contract, x.Tranche, x.Fate, c.rate}, c.fromMs, c.toMs)
+			add(x, key{x.Contract, x.Tranche, x.Fate, c.rate, group}, c.fromMs, c.toMs)
 		}
 	}
 	slices.SortFunc(p.spans, func(a, b Span) int {
@@ -131,6 +154,15 @@ func (p *Plan) addSpans() {
 	})
 	p.spans = join(p.spans)
 	p.gpus = len(seen)
+}
+
+// groupOf returns the group that a placement's GPU stands in; c is nil for an
+// uncontracted one.
+func (p *Plan) groupOf(x *Placement, c *Contract) string {
+	if p.units == nil {
+		return unattributed
+	}
+	return p.by.ofPresence(p.units[x.Unit], c)
 }
 
 // join makes one span of those that touch and count toward the same: every

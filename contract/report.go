@@ -18,7 +18,9 @@ type Report struct {
 	Period       string      `json:"period"`
 	Contracts    []Statement `json:"contracts"`
 	Uncontracted []Stray     `json:"uncontracted"`
-	Quality      Quality     `json:"quality"`
+	// Breakdown is there if the report was asked to be broken down.
+	Breakdown *Breakdown `json:"breakdown,omitempty"`
+	Quality   Quality    `json:"quality"`
 }
 
 // Statement is one contract over one period of its billing calendar.
@@ -57,7 +59,9 @@ type Line struct {
 	OverageMs     int64       `json:"overage_gpu_ms"`
 	Utilisation   Utilisation `json:"utilisation"`
 	Cost          Cost        `json:"cost"`
-	Days          []Day       `json:"days,omitempty"`
+	// Groups are there if the report is broken down; they add up to the line.
+	Groups []Parcel `json:"groups,omitempty"`
+	Days   []Day    `json:"days,omitempty"`
 }
 
 // Stage is a running total of buckets.

@@ -105,6 +105,41 @@ func divide(s usage.Sums, lengths []int64) []usage.Sums {
 	return out
 }
 
+// among divides the parts of a window, each with all that happened in it, among
+// the holders of the window: by part and holder. Every part and every holder
+// adds up exactly.
+func among(holders []usage.Record, parts []usage.Sums) [][]usage.Sums {
+	out := make([][]usage.Sums, len(parts))
+	for i := range out {
+		out[i] = make([]usage.Sums, len(holders))
+	}
+	for _, field := range []func(*usage.Sums) *int64{
+		func(s *usage.Sums) *int64 { return &s.UnhealthyMs },
+		func(s *usage.Sums) *int64 { return &s.UnallocatedMs },
+		func(s *usage.Sums) *int64 { return &s.IdleMs },
+		func(s *usage.Sums) *int64 { return &s.UnmeasuredMs },
+		func(s *usage.Sums) *int64 { return &s.BusyMs },
+		func(s *usage.Sums) *int64 { return &s.SMActiveMs },
+		func(s *usage.Sums) *int64 { return &s.SMKnownMs },
+		func(s *usage.Sums) *int64 { return &s.EnergyMJ },
+		func(s *usage.Sums) *int64 { return &s.EnergyKnownMs },
+	} {
+		rows, cols := make([]int64, len(holders)), make([]int64, len(parts))
+		for h := range holders {
+			rows[h] = *field(&holders[h].Sums)
+		}
+		for i := range parts {
+			cols[i] = *field(&parts[i])
+		}
+		for i, col := range apart(rows, cols) {
+			for h, v := range col {
+				*field(&out[i][h]) = v
+			}
+		}
+	}
+	return out
+}
+
 // known returns the parts of the known time, or, where none is known, the
 // lengths.
 func known(parts, lengths []int64) []int64 {
