@@ -86,6 +86,9 @@ const (
 	Annual    Interval = "annual"
 )
 
+// Intervals lists them all.
+var Intervals = []Interval{Hourly, Daily, Monthly, Quarterly, Annual}
+
 // SpendDimensions are the columns of a FOCUS cost row that a commitment's
 // Eligible can name.
 var SpendDimensions = []string{

@@ -31,6 +31,10 @@ type FieldError struct {
 	Field                 string // "id", "provider", "currency", "zone", "tranches", "model", "steps", "end", "rates", "accounts", "regions", "reservations", "pins"
 	Item                  int    // index in the field's list; -1 for the field itself
 	Problem               string
+	// Commitment is the number of the spend commitment that it is about, from 1;
+	// 0 is none. CommitmentID is its id.
+	Commitment   int
+	CommitmentID string
 }
 
 // Error returns one sentence that names contract, tranche and field.
@@ -38,6 +42,9 @@ func (e *FieldError) Error() string {
 	s := fmt.Sprintf("contract %q", e.ContractID)
 	if e.Tranche >= 0 {
 		s += fmt.Sprintf(", tranche %q", e.TrancheID)
+	}
+	if e.Commitment > 0 {
+		s += fmt.Sprintf(", commitment %q", e.CommitmentID)
 	}
 	s += ": " + e.Field
 	if e.Item >= 0 {
@@ -90,8 +97,8 @@ func (c *Contract) validate() *FieldError {
 		return c.wrong("currency", "%q is not three capital letters", c.Currency)
 	case c.Zone == nil:
 		return c.wrong("zone", "is missing")
-	case len(c.Tranches) == 0:
-		return c.wrong("tranches", "are missing: a contract has at least one")
+	case len(c.Tranches) == 0 && len(c.Commitments) == 0:
+		return c.wrong("tranches", "are missing: a contract has at least one, or a spend commitment")
 	}
 	seen := map[string]bool{}
 	var worth Money
@@ -118,7 +125,7 @@ func (c *Contract) validate() *FieldError {
 			return check.wrong("rates", -1, "make the contract worth more than nine trillion %s", c.Currency)
 		}
 	}
-	return nil
+	return c.checkCommitments()
 }
 
 // worth is what the whole term costs at most.

@@ -72,7 +72,7 @@ func TestValidateNamesWhatIsWrong(t *testing.T) {
 	f(`contract "two": title "\xff" is not clean text`, "title", -1, func(c *C, _ *T) { c.Title = "\xff" })
 	f(`contract "two": currency "usd" is not three capital letters`, "currency", -1, func(c *C, _ *T) { c.Currency = "usd" })
 	f(`contract "two": zone is missing`, "zone", -1, func(c *C, _ *T) { c.Zone = nil })
-	f(`contract "two": tranches are missing: a contract has at least one`, "tranches", -1, func(c *C, _ *T) { c.Tranches = nil })
+	f(`contract "two": tranches are missing: a contract has at least one, or a spend commitment`, "tranches", -1, func(c *C, _ *T) { c.Tranches = nil })
 
 	f(`contract "two", tranche "": id is empty or not clean text`, "id", -1, func(_ *C, t *T) { t.ID = "" })
 	f(`contract "two", tranche "x": id is used by an earlier tranche of the contract`, "id", -1, func(_ *C, t *T) { t.ID = "x" })
