@@ -1,6 +1,8 @@
 package contract
 
 import (
+	"math"
+	"math/bits"
 	"slices"
 	"strconv"
 )
@@ -49,4 +51,31 @@ func (t *Tranche) models() string {
 		out += " or " + strconv.Quote(s.Model)
 	}
 	return out
+}
+
+// priceOf is the price of a GPU-hour of a substitute under a rate: the index
+// is that in Accepts, or -1 for the model that was bought. The tranche has
+// passed validation: the price fits.
+func (t *Tranche) priceOf(sub int, r *Rate) Money {
+	if sub < 0 {
+		return r.PerGPUHour
+	}
+	hi, lo := bits.Mul64(uint64(r.PerGPUHour), uint64(t.Accepts[sub].Factor))
+	if hi >= Whole { // Div64 would panic: far beyond what worth refuses
+		return math.MaxInt64
+	}
+	q, rem := bits.Div64(hi, lo, Whole)
+	if rem*2 > Whole || (rem*2 == Whole && q%2 == 1) {
+		q++
+	}
+	return Money(min(q, math.MaxInt64))
+}
+
+// dearest is the highest price of a GPU-hour under a rate.
+func (t *Tranche) dearest(r *Rate) Money {
+	most := r.PerGPUHour
+	for sub := range t.Accepts {
+		most = max(most, t.priceOf(sub, r))
+	}
+	return most
 }

@@ -28,13 +28,17 @@ type FieldError struct {
 	ContractID, TrancheID string
 	Contract              int    // index in what ValidateAll was given; 0 from Validate
 	Tranche               int    // index in the contract; -1 for the contract itself
-	Field                 string // "id", "provider", "currency", "zone", "tranches", "model", "steps", "end", "rates", "accounts", "regions", "reservations", "pins"
+	Field                 string // "id", "currency", "rates", "regions", …: in the words of the types
 	Item                  int    // index in the field's list; -1 for the field itself
 	Problem               string
 	// Commitment is the number of the spend commitment that it is about, from 1;
 	// 0 is none. CommitmentID is its id.
 	Commitment   int
 	CommitmentID string
+	// SLA is the number of the SLA that it is about, from 1; 0 is none. SLAID
+	// is its id.
+	SLA   int
+	SLAID string
 }
 
 // Error returns one sentence that names contract, tranche and field.
@@ -45,6 +49,9 @@ func (e *FieldError) Error() string {
 	}
 	if e.Commitment > 0 {
 		s += fmt.Sprintf(", commitment %q", e.CommitmentID)
+	}
+	if e.SLA > 0 {
+		s += fmt.Sprintf(", SLA %q", e.SLAID)
 	}
 	s += ": " + e.Field
 	if e.Item >= 0 {
@@ -93,12 +100,18 @@ func (c *Contract) validate() *FieldError {
 		return c.wrong("provider", "%q is empty or not clean text", c.Provider)
 	case !tidy(c.Title):
 		return c.wrong("title", "%q is not clean text", c.Title)
-	case !isCurrency(c.Currency):
-		return c.wrong("currency", "%q is not three capital letters", c.Currency)
+	case currencyProblem(c.Currency) != "":
+		return c.wrong("currency", "%q %s", c.Currency, currencyProblem(c.Currency))
 	case c.Zone == nil:
 		return c.wrong("zone", "is missing")
 	case len(c.Tranches) == 0 && len(c.Commitments) == 0:
 		return c.wrong("tranches", "are missing: a contract has at least one, or a spend commitment")
+	}
+	if name, ok := misnamed(c.Provider); ok {
+		return c.wrong("provider", "%q is not how agents name a cloud; did you mean %q?", c.Provider, name)
+	}
+	if err := c.checkTerms(); err != nil {
+		return err
 	}
 	seen := map[string]bool{}
 	var worth Money
@@ -132,7 +145,7 @@ func (c *Contract) validate() *FieldError {
 func (t *Tranche) worth() (Money, error) {
 	var sum Money
 	for i := range t.Rates {
-		m, err := total(t.contractedMs(t.Rates[i].FromMs, t.Rates[i].ToMs), t.Rates[i].PerGPUHour)
+		m, err := total(t.contractedMs(t.Rates[i].FromMs, t.Rates[i].ToMs), t.dearest(&t.Rates[i]))
 		if err == nil {
 			sum, err = add(sum, m)
 		}
@@ -161,7 +174,7 @@ func (v trancheCheck) all() *FieldError {
 	case v.t.Model == "" || !tidy(v.t.Model):
 		return v.wrong("model", -1, "%q is empty or not clean text", v.t.Model)
 	}
-	for _, check := range []func() *FieldError{v.steps, v.rates, v.scope} {
+	for _, check := range []func() *FieldError{v.steps, v.rates, v.scope, v.rules, v.accepts, v.delivery} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -200,10 +213,12 @@ func (v trancheCheck) rates() *FieldError {
 			return v.wrong("rates", i, "ends at %s, not after it begins", v.at(r.ToMs))
 		case i > 0 && r.FromMs < v.t.Rates[i-1].ToMs:
 			return v.wrong("rates", i, "begins at %s, before the one before it ends at %s", v.at(r.FromMs), v.at(v.t.Rates[i-1].ToMs))
-		case r.PerGPUHour < 0 || r.OveragePerGPUHour < 0:
+		case r.PerGPUHour < 0 || r.OveragePerGPUHour < 0 || r.ListPerGPUHour < 0:
 			return v.wrong("rates", i, "has a negative price")
 		case !r.HasOverage && r.OveragePerGPUHour != 0:
 			return v.wrong("rates", i, "has an overage price that is marked as not known")
+		case !r.HasList && r.ListPerGPUHour != 0:
+			return v.wrong("rates", i, "has a list price that is marked as not known")
 		}
 		if err := v.edge("rates", i, "begins", r.FromMs); err != nil {
 			return err
@@ -250,10 +265,6 @@ func (v trancheCheck) at(ms int64) string {
 		return v.c.local(ms).Format("2006-01-02T15:04:05.000Z07:00")
 	}
 	return v.c.local(ms).Format(time.RFC3339)
-}
-
-func isCurrency(s string) bool {
-	return len(s) == 3 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 }
 
 // tidy reports whether s is short valid UTF-8 without control characters or

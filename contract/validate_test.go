@@ -35,6 +35,10 @@ func TestValidateAcceptsWhatMakesSense(t *testing.T) {
 	if err := cs[0].Validate(); err != nil {
 		t.Errorf("Validate = %v", err)
 	}
+	cs[0].Provider, cs[0].Currency, cs[1].Provider = "firm-without-a-name", "CHF", "lambda"
+	if err := contract.ValidateAll(cs); err != nil {
+		t.Errorf("ValidateAll of other clouds = %v", err)
+	}
 	cs[0].Tranches[0].Rates, cs[0].Tranches[0].Scope, cs[0].Tranches[0].Steps[0].GPUs = nil, contract.Scope{}, 0
 	if err := contract.ValidateAll(cs); err != nil {
 		t.Errorf("ValidateAll without prices and scope, from zero GPUs = %v", err)
@@ -71,6 +75,12 @@ func TestValidateNamesWhatIsWrong(t *testing.T) {
 	f(`contract "two": provider "" is empty or not clean text`, "provider", -1, func(c *C, _ *T) { c.Provider = "" })
 	f(`contract "two": title "\xff" is not clean text`, "title", -1, func(c *C, _ *T) { c.Title = "\xff" })
 	f(`contract "two": currency "usd" is not three capital letters`, "currency", -1, func(c *C, _ *T) { c.Currency = "usd" })
+	f(`contract "two": currency "XYZ" is not a currency of ISO 4217`, "currency", -1, func(c *C, _ *T) { c.Currency = "XYZ" })
+	f(`contract "two": currency "UDS" is not a currency of ISO 4217; did you mean "USD"?`, "currency", -1, func(c *C, _ *T) { c.Currency = "UDS" })
+	f(`contract "two": provider "AWS" is not how agents name a cloud; did you mean "aws"?`, "provider", -1, func(c *C, _ *T) { c.Provider = "AWS" })
+	f(`contract "two": provider "corewaeve" is not how agents name a cloud; did you mean "coreweave"?`, "provider", -1, func(c *C, _ *T) { c.Provider = "corewaeve" })
+	f(`contract "two": provider "gcp" is not how agents name a cloud; did you mean "google"?`, "provider", -1, func(c *C, _ *T) { c.Provider = "gcp" })
+	f(`contract "two": cut-off is -1s, not between nothing and 366 days`, "cut-off", -1, func(c *C, _ *T) { c.CutOff = -time.Second })
 	f(`contract "two": zone is missing`, "zone", -1, func(c *C, _ *T) { c.Zone = nil })
 	f(`contract "two": tranches are missing: a contract has at least one, or a spend commitment`, "tranches", -1, func(c *C, _ *T) { c.Tranches = nil })
 
@@ -99,6 +109,11 @@ func TestValidateNamesWhatIsWrong(t *testing.T) {
 	f(`contract "two", tranche "y": rates 1 has a negative price`, "rates", 0, func(_ *C, t *T) { t.Rates[0].PerGPUHour = -1 })
 	f(`contract "two", tranche "y": rates 1 has an overage price that is marked as not known`, "rates", 0, func(_ *C, t *T) { t.Rates[0].OveragePerGPUHour = 1 })
 	f(`contract "two", tranche "y": rates make the contract worth more than nine trillion USD`, "rates", -1, func(_ *C, t *T) { t.Rates[0].PerGPUHour = math.MaxInt64 })
+
+	f(`contract "two", tranche "y": rates 1 has a list price that is marked as not known`, "rates", 0, func(_ *C, t *T) { t.Rates[0].ListPerGPUHour = 1 })
+	f(`contract "two", tranche "y": rates make the contract worth more than nine trillion USD`, "rates", -1, func(_ *C, t *T) {
+		t.Rates[0].PerGPUHour, t.Accepts = 1e16, []contract.Substitute{{Model: "H200", Factor: 100 * contract.Whole}}
+	})
 
 	f(`contract "two", tranche "y": accounts 1 "" is empty or not clean text`, "accounts", 0, func(_ *C, t *T) { t.Scope.Accounts[0] = "" })
 	f(`contract "two", tranche "y": regions 2 "\x00" is empty or not clean text`, "regions", 1, func(_ *C, t *T) { t.Scope.Regions = append(t.Scope.Regions, "\x00") })
