@@ -2,6 +2,7 @@ package exporters
 
 import (
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -154,18 +155,40 @@ func (w *walk) holders(g *metric.GPU) bool {
 	seen := make(map[usage.Holder]bool, len(hs))
 	for _, h := range hs {
 		// Two names may differ in bad bytes only, and are one series then.
-		h.Group, h.Name, h.Part = clean(h.Group), clean(h.Name), clean(h.Part)
+		h.Group, h.Name, h.Part, h.Labels = clean(h.Group), clean(h.Name), clean(h.Part), clean(h.Labels)
 		if !h.Held() || seen[h] {
 			continue
 		}
 		seen[h] = true
-		if len(seen) <= maxHolders && !w.info(Point{Desc: HolderInfo, GPU: g}, metric.Label{Name: "basis", Value: string(h.Basis)},
-			metric.Label{Name: "kind", Value: h.Kind}, metric.Label{Name: "group", Value: h.Group},
-			metric.Label{Name: "name", Value: h.Name}, metric.Label{Name: "part", Value: h.Part}) {
+		if len(seen) <= maxHolders && !w.info(Point{Desc: HolderInfo, GPU: g}, holderLabels(h)...) {
 			return false
 		}
 	}
 	return w.yield(Point{Desc: Holders, GPU: g, Value: float64(len(seen))})
+}
+
+// holderLabels is what gpu.holder.info says: of the labels of a pod each has a
+// label of its own, the label "cost-centre" as label_cost_centre.
+func holderLabels(h usage.Holder) []metric.Label {
+	out := []metric.Label{
+		{Name: "basis", Value: string(h.Basis)}, {Name: "kind", Value: h.Kind}, {Name: "group", Value: h.Group},
+		{Name: "name", Value: h.Name}, {Name: "part", Value: h.Part},
+	}
+	for pair := range strings.SplitSeq(h.Labels, ",") {
+		key, value, ok := strings.Cut(pair, "=")
+		name := "label_" + strings.Map(nameRune, key)
+		if ok && !slices.ContainsFunc(out, func(l metric.Label) bool { return l.Name == name }) {
+			out = append(out, metric.Label{Name: name, Value: value})
+		}
+	}
+	return out
+}
+
+func nameRune(r rune) rune {
+	if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+		return r
+	}
+	return '_'
 }
 
 // clean makes valid text of what users wrote.

@@ -129,3 +129,18 @@ func TestPointsMayBeLeftEarly(t *testing.T) {
 		}
 	}
 }
+
+func TestLabelsOfAPodStandInLabelsOfTheirOwn(t *testing.T) {
+	s := snapshot()
+	s.Holders["GPU-0"] = []usage.Holder{{Basis: usage.BasisKubelet, Kind: "pod", Name: "x", Labels: "acme.com/team=search,cost-centre=42,cost.centre=43"}}
+	var got []metric.Label
+	for p := range exporters.Points(&s, now, exporters.DefaultMaxAge) {
+		if p.Desc == exporters.HolderInfo {
+			got = append(got, p.Extra[5:]...)
+		}
+	}
+	want := []metric.Label{{Name: "label_acme_com_team", Value: "search"}, {Name: "label_cost_centre", Value: "42"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("labels (-want +got):\n%s", diff)
+	}
+}

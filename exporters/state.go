@@ -17,7 +17,7 @@ var (
 	Lost       = &metric.Desc{Name: "gpu.lost", Help: "1 while the driver says that the GPU is gone from the bus."}
 	Unobserved = &metric.Desc{Name: "gpu.unobserved", Help: "1 with the reason, while nothing is known of the GPU. Its readings are absent, not zero."}
 	Holders    = &metric.Desc{Name: "gpu.holders", Help: "How many holders the GPU has. Absent while no source knows."}
-	HolderInfo = &metric.Desc{Name: "gpu.holder.info", Help: "Who has the GPU, and how that is known."}
+	HolderInfo = &metric.Desc{Name: "gpu.holder.info", Help: "Who has the GPU, and how that is known. Labels of a pod that may be told stand in labels of their own, team in label_team."}
 
 	InstanceInfo = &metric.Desc{Name: "gpu.instance.info", Help: "One compute instance of a divided GPU: what a process sees as its GPU."}
 

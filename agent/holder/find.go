@@ -137,7 +137,8 @@ func (f *Finder) podHolders(s subject) (holders []usage.Holder, known bool) {
 	}
 	for _, u := range uses {
 		if uuid := held(s.look, u.Device); uuid != "" && (uuid == s.uuid || uuid == s.look.GPU.UUID) {
-			holders = append(holders, usage.Holder{Basis: usage.BasisKubelet, Kind: kindPod, Group: u.Namespace, Name: u.Pod, Part: u.Container})
+			holders = append(holders, usage.Holder{Basis: usage.BasisKubelet, Kind: kindPod, Group: u.Namespace, Name: u.Pod,
+				Part: u.Container, Labels: f.labelsOf(u.Namespace, u.Pod)})
 		}
 	}
 	return holders, f.unmatched() == 0
@@ -155,7 +156,7 @@ func (f *Finder) processHolders(facts []*fact) []usage.Holder {
 				names = f.procs.podNames()
 			}
 			h.Kind, h.Group, h.Name = kindPod, names[x.pod][0], names[x.pod][1]
-			if h.Name == "" {
+			if h.Labels = f.labelsOf(h.Group, h.Name); h.Name == "" {
 				h.Name = x.pod
 			}
 		case x.container != "":

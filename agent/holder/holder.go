@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/gpumeter/gpumeter/agent/holder/kubelet"
+	"github.com/gpumeter/gpumeter/agent/holder/pods"
 	"github.com/gpumeter/gpumeter/agent/holder/slurm"
 	"github.com/gpumeter/gpumeter/metric"
 	"github.com/gpumeter/gpumeter/usage"
@@ -33,11 +34,19 @@ type Slurm interface {
 	List(ctx context.Context) (slurm.Jobs, error)
 }
 
+// Pods lists the pods of this node with their labels. *pods.Client is one.
+type Pods interface {
+	// List returns the labels of all pods that may be told, in the form of
+	// usage.Holder, when ctx ends at the latest. It is called by one goroutine.
+	List(ctx context.Context) (map[pods.Pod]string, error)
+}
+
 // Config says whom to ask and what to tell. The zero Config asks the processes
 // only and tells all.
 type Config struct {
 	Kubelet Kubelet // nil asks none
 	Slurm   Slurm   // nil asks none
+	Pods    Pods    // nil asks for no labels
 	// Proc is the root of a process file system that has all of the node's
 	// processes. Empty is /proc, and whether it has them all is found out.
 	Proc string
@@ -56,12 +65,14 @@ type Finder struct {
 	cfg     Config
 	pods    *poll[[]kubelet.Use] // nil asks none
 	jobs    *poll[slurm.Jobs]    // nil asks none
+	labels  *poll[map[pods.Pod]string]
 	seesAll bool
 
 	mu    sync.Mutex // guards what follows
 	procs *processes
 	gpus  map[string]*found // by UUID
 	match matching
+	met   acquaintance
 }
 
 // found is what was found at the last look at a GPU.
@@ -104,15 +115,19 @@ func New(cfg Config) (*Finder, error) {
 	}
 	f.procs = newProcesses(cfg.Proc, cfg.PodLogs)
 	if cfg.Kubelet != nil {
-		f.pods = newPoll(cfg.Kubelet.List, kubelet.ErrAbsent, kubeletDescs, cfg.Log)
+		f.pods = newPoll(cfg.Kubelet.List, kubelet.ErrAbsent, nodePace, kubeletDescs, cfg.Log)
 	}
 	if cfg.Slurm != nil {
-		f.jobs = newPoll(cfg.Slurm.List, slurm.ErrAbsent, slurmDescs, cfg.Log)
+		f.jobs = newPoll(cfg.Slurm.List, slurm.ErrAbsent, nodePace, slurmDescs, cfg.Log)
+	}
+	if cfg.Pods != nil {
+		f.labels = newPoll(cfg.Pods.List, nil, clusterPace, labelsDescs, cfg.Log)
 	}
 	return f, nil
 }
 
-// Run asks the kubelet and Slurm from time to time, until ctx ends.
+// Run asks the kubelet, Slurm and the API server from time to time, until ctx
+// ends.
 func (f *Finder) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	if f.pods != nil {
@@ -120,6 +135,9 @@ func (f *Finder) Run(ctx context.Context) {
 	}
 	if f.jobs != nil {
 		wg.Go(func() { f.jobs.run(ctx) })
+	}
+	if f.labels != nil {
+		wg.Go(func() { f.labels.run(ctx) })
 	}
 	wg.Wait()
 }
@@ -180,20 +198,33 @@ func (f *Finder) look(l *metric.Look) *found {
 	}
 	x = &found{at: l.At, looked: *l}
 	f.gpus[l.GPU.UUID] = x
-	f.renew(l)
-	if l.MIG {
-		f.findParts(x)
-	} else {
-		x.whole = f.find(subject{look: l, uuid: l.GPU.UUID, procs: l.Processes, known: l.ProcessesKnown})
+	limit := make(chan struct{})
+	timer := time.AfterFunc(patience, func() { close(limit) })
+	defer timer.Stop()
+	f.renew(l, limit)
+	f.findAll(x)
+	if f.met.strangers {
+		f.met.strangers = false
+		f.labels.renew(limit)
+		f.findAll(x)
 	}
 	return x
+}
+
+// findAll finds the holders of a GPU or of its instances.
+func (f *Finder) findAll(x *found) {
+	l := &x.looked
+	if l.MIG {
+		f.findParts(x)
+		return
+	}
+	x.whole = f.find(subject{look: l, uuid: l.GPU.UUID, procs: l.Processes, known: l.ProcessesKnown})
 }
 
 // findParts finds the holders of all instances of a GPU.
 func (f *Finder) findParts(x *found) {
 	l := &x.looked
-	x.parts = map[string]finding{}
-	x.whole.known = len(l.Instances) > 0
+	x.parts, x.whole = map[string]finding{}, finding{known: len(l.Instances) > 0}
 	for i := range l.Instances {
 		in := &l.Instances[i]
 		for k := range in.Compute {
@@ -209,15 +240,13 @@ func (f *Finder) findParts(x *found) {
 
 // renew has the sources asked when the processes of a GPU are others than
 // before, so that what they say is not older than the processes.
-func (f *Finder) renew(l *metric.Look) {
-	limit := make(chan struct{})
-	timer := time.AfterFunc(patience, func() { close(limit) })
-	defer timer.Stop()
+func (f *Finder) renew(l *metric.Look, limit <-chan struct{}) {
 	if f.procs.changed(l.GPU.UUID, f.processesOf(l)) {
 		f.jobs.renew(limit)
 		f.pods.renew(limit)
 	}
 	f.procs.learn(l.GPU.UUID, limit)
+	f.greet()
 }
 
 // processesOf returns the processes of a GPU whose ids mean something here.

@@ -25,8 +25,9 @@ type Names string
 
 // NamesOn sends names as they are. NamesHashed sends the first 16 hex digits of
 // an HMAC-SHA-256 of each: with one key on all nodes, the same name is the same
-// everywhere and nobody without the key can try names out. NamesOff sends none;
-// the holders of a GPU are then as many as there are kinds of them.
+// everywhere and nobody without the key can try names out. Labels of pods stay as
+// they are: they are on a list because they shall be told. NamesOff sends
+// neither; the holders of a GPU are then as many as there are kinds of them.
 const (
 	NamesOn     Names = "on"
 	NamesHashed Names = "hashed"
@@ -115,7 +116,7 @@ func gather(hs []usage.Holder) []usage.Holder {
 
 func compare(a, b usage.Holder) int {
 	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Group, b.Group), cmp.Compare(a.Name, b.Name),
-		cmp.Compare(a.Part, b.Part), cmp.Compare(a.Basis, b.Basis))
+		cmp.Compare(a.Part, b.Part), cmp.Compare(a.Labels, b.Labels), cmp.Compare(a.Basis, b.Basis))
 }
 
 func (f *Finder) veil(h usage.Holder) usage.Holder {
@@ -125,7 +126,7 @@ func (f *Finder) veil(h usage.Holder) usage.Holder {
 	case NamesHashed:
 		h.Group, h.Name, h.Part = f.hash("group", h.Group), f.hash("name", h.Name), f.hash("part", h.Part)
 	default:
-		h.Group, h.Name, h.Part = "", "", ""
+		h.Group, h.Name, h.Part, h.Labels = "", "", "", ""
 	}
 	return h
 }

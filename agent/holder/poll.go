@@ -10,18 +10,29 @@ import (
 	"github.com/gpumeter/gpumeter/metric"
 )
 
+// pace is how often a source is asked.
+type pace struct {
+	// cadence is how often it is asked when nothing else is reason to.
+	cadence time.Duration
+	// young is how old an answer may be to be as good as a new one, and the least
+	// time between two questions.
+	young time.Duration
+}
+
+var (
+	// nodePace is for what is on the node. The GPUs of a frame are looked at one
+	// after another, and one answer is for all of them.
+	nodePace = pace{cadence: 10 * time.Second, young: 50 * time.Millisecond}
+	// clusterPace is for what thousands of nodes share.
+	clusterPace = pace{cadence: 5 * time.Minute, young: time.Second}
+)
+
 const (
-	// cadence is how often a source is asked when nothing else is reason to.
-	cadence = 10 * time.Second
 	// staleAfter is how many cadences an answer is good for: a source that does
 	// not answer for so long knows nothing any more.
 	staleAfter = 3
 	// timeout is how long a source may take to answer.
 	timeout = 5 * time.Second
-	// young is how old an answer may be to be as good as a new one: the GPUs of a
-	// frame are looked at one after another. It is also the least time between
-	// two questions.
-	young = 50 * time.Millisecond
 )
 
 var errSlow = errors.New("it does not return")
@@ -30,7 +41,8 @@ var errSlow = errors.New("it does not return")
 // methods may be called concurrently, run once.
 type poll[T any] struct {
 	ask     func(context.Context) (T, error)
-	absent  error // what ask returns where there is no such source
+	absent  error // what ask returns where there is no such source; nil where there must be one
+	pace    pace
 	metrics *sourceDescs
 	log     *slog.Logger
 	wake    chan struct{}
@@ -46,8 +58,8 @@ type poll[T any] struct {
 	answered chan struct{} // closed at the next answer or error
 }
 
-func newPoll[T any](ask func(context.Context) (T, error), absent error, metrics *sourceDescs, log *slog.Logger) *poll[T] {
-	return &poll[T]{ask: ask, absent: absent, metrics: metrics, log: log, wake: make(chan struct{}, 1), answered: make(chan struct{})}
+func newPoll[T any](ask func(context.Context) (T, error), absent error, pace pace, metrics *sourceDescs, log *slog.Logger) *poll[T] {
+	return &poll[T]{ask: ask, absent: absent, pace: pace, metrics: metrics, log: log, wake: make(chan struct{}, 1), answered: make(chan struct{})}
 }
 
 // answer is what a source said, or did not.
@@ -59,7 +71,7 @@ type answer[T any] struct {
 
 // run asks until ctx ends.
 func (p *poll[T]) run(ctx context.Context) {
-	tick := time.NewTicker(cadence)
+	tick := time.NewTicker(p.pace.cadence)
 	defer tick.Stop()
 	var pending chan answer[T]
 	var began time.Time
@@ -90,7 +102,7 @@ func (p *poll[T]) run(ctx context.Context) {
 			return
 		case <-tick.C:
 		case <-p.wake:
-			time.Sleep(young - time.Since(began))
+			time.Sleep(p.pace.young - time.Since(began))
 		}
 	}
 }
@@ -154,7 +166,7 @@ func (p *poll[T]) newest() (value T, seq uint64, ok bool) {
 
 // good says whether the newest answer still counts. p.mu is held.
 func (p *poll[T]) good() bool {
-	return p.seq > 0 && time.Since(p.asked) <= staleAfter*cadence
+	return p.seq > 0 && time.Since(p.asked) <= staleAfter*p.pace.cadence
 }
 
 // renew has the source asked, and returns when it has answered; at limit at the
@@ -169,7 +181,7 @@ func (p *poll[T]) renew(limit <-chan struct{}) {
 	}
 	for start := time.Now(); ; {
 		p.mu.Lock()
-		done := start.Sub(p.asked) < young
+		done := start.Sub(p.asked) < p.pace.young
 		failing, answered := p.failing || !p.good(), p.answered
 		p.mu.Unlock()
 		if done || failing {

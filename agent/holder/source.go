@@ -33,6 +33,9 @@ func (f *Finder) Sources() []Source {
 	if f.pods != nil {
 		out = append(out, f.pods.source())
 	}
+	if f.labels != nil {
+		out = append(out, f.labels.source())
+	}
 	processes := Source{Name: "processes", State: SourceWorks}
 	if !f.seesAll {
 		processes.State, processes.Detail = SourceAbsent, "this process sees those of its own container only (hostPID is off)"

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gpumeter/gpumeter/agent/holder"
 	"github.com/gpumeter/gpumeter/agent/host"
 	"github.com/gpumeter/gpumeter/agent/kmsg"
 	"github.com/gpumeter/gpumeter/agent/meter"
@@ -44,7 +45,7 @@ func catalogue() []chapter {
 		{"Time integrals of a GPU", ofDescs(meter.Descs(), "the meter")},
 		{"Identity and state", ofDescs(exporters.State(), "the agent")},
 		{"The node itself", ofDescs(host.Descs(), "the kernel")},
-		{"The agent's own health", ofDescs(slices.Concat(kmsg.Descs(), otlp.Descs(), influx.Descs()), "the agent")},
+		{"The agent's own health", ofDescs(slices.Concat(kmsg.Descs(), holder.Descs(), otlp.Descs(), influx.Descs()), "the agent")},
 	}
 }
 

@@ -10,16 +10,18 @@ import (
 
 	"github.com/gpumeter/gpumeter/agent/holder"
 	"github.com/gpumeter/gpumeter/agent/holder/kubelet"
+	"github.com/gpumeter/gpumeter/agent/holder/pods"
 	"github.com/gpumeter/gpumeter/agent/holder/slurm"
 )
 
 // holdersConfig says whom the agent asks who has the GPUs, and what it tells.
 type holdersConfig struct {
-	Names    string `yaml:"holders"`
-	KeyFile  string `yaml:"holder_key_file"`
-	Kubelet  string `yaml:"kubelet_socket"`
-	Slurm    string `yaml:"slurm"`
-	JobFiles string `yaml:"slurm_job_files"`
+	Names    string   `yaml:"holders"`
+	KeyFile  string   `yaml:"holder_key_file"`
+	Kubelet  string   `yaml:"kubelet_socket"`
+	Slurm    string   `yaml:"slurm"`
+	JobFiles string   `yaml:"slurm_job_files"`
+	Labels   []string `yaml:"pod_labels"`
 }
 
 // Words of --kubelet-socket and --slurm besides a path.
@@ -34,6 +36,7 @@ func (c *holdersConfig) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&c.Kubelet, "kubelet-socket", holderAuto, "socket of the kubelet's pod-resources API: auto ("+kubelet.DefaultSocket+", if it is there), off or a path")
 	fs.StringVar(&c.Slurm, "slurm", holderAuto, "look for Slurm's jobs in the node's control groups: auto or off")
 	fs.StringVar(&c.JobFiles, "slurm-job-files", "", "folder in which a Slurm prolog keeps a file of job ids for each GPU, as dcgm-exporter reads them")
+	fs.StringSliceVar(&c.Labels, "pod-labels", nil, "keys of pods' labels that may leave the node, as team,cost-centre; asks the API server, whose service account must be allowed to list pods")
 }
 
 func (c *holdersConfig) validate() error {
@@ -51,13 +54,15 @@ func (c *holdersConfig) validate() error {
 		return errors.New("slurm-job-files is given, but slurm is off")
 	case c.JobFiles != "" && !filepath.IsAbs(c.JobFiles):
 		return fmt.Errorf("slurm-job-files %q is not an absolute path", c.JobFiles)
+	case len(c.Labels) > 0 && names == holder.NamesOff:
+		return errors.New("pod-labels are given, but holders is off")
 	}
-	return nil
+	return pods.Check(c.Labels)
 }
 
-// new returns what finds the holders; the key of hashed names is made in the
+// new returns what finds the holders on a node of this name; the key of hashed names is made in the
 // state folder if there is none.
-func (c *holdersConfig) new(state string, log *slog.Logger) (*holder.Finder, error) {
+func (c *holdersConfig) new(state, node string, log *slog.Logger) (*holder.Finder, error) {
 	cfg := holder.Config{Names: holder.Names(c.Names), Log: log}
 	var err error
 	if cfg.Names == holder.NamesHashed {
@@ -67,6 +72,11 @@ func (c *holdersConfig) new(state string, log *slog.Logger) (*holder.Finder, err
 	}
 	if c.Slurm != holderOff {
 		cfg.Slurm = slurm.New(slurm.Config{JobFiles: c.JobFiles})
+	}
+	if len(c.Labels) > 0 {
+		if cfg.Pods, err = pods.New(pods.Config{Node: node, Labels: c.Labels}); err != nil {
+			return nil, err
+		}
 	}
 	switch c.Kubelet {
 	case holderOff:

@@ -18,13 +18,13 @@ import (
 	"github.com/gpumeter/gpumeter/agent"
 )
 
-// pods is a kubelet that always says the same.
-type pods struct {
+// podList is a kubelet that always says the same.
+type podList struct {
 	api.UnimplementedPodResourcesListerServer
 	list *api.ListPodResourcesResponse
 }
 
-func (p *pods) List(context.Context, *api.ListPodResourcesRequest) (*api.ListPodResourcesResponse, error) {
+func (p *podList) List(context.Context, *api.ListPodResourcesRequest) (*api.ListPodResourcesResponse, error) {
 	return p.list, nil
 }
 
@@ -44,7 +44,7 @@ func serveKubelet(t *testing.T, names ...string) (socket string) {
 		t.Fatal(err)
 	}
 	s := grpc.NewServer()
-	api.RegisterPodResourcesListerServer(s, &pods{list: list})
+	api.RegisterPodResourcesListerServer(s, &podList{list: list})
 	done := make(chan struct{})
 	go func() { defer close(done); _ = s.Serve(ln) }()
 	t.Cleanup(func() {
@@ -122,6 +122,8 @@ func TestHolderSettingsThatContradictAreRefused(t *testing.T) {
 	f(`kubelet-socket "here" is not auto, off or an absolute path`, "--kubelet-socket", "here")
 	f(`slurm "on" is not auto or off`, "--slurm", "on")
 	f(`slurm-job-files is given, but slurm is off`, "--slurm", "off", "--slurm-job-files", "/jobs")
+	f(`pod-labels are given, but holders is off`, "--holders", "off", "--pod-labels", "team")
+	f(`pod label "team=x" is no key of a label`, "--pod-labels", "team=x")
 	f(`slurm-job-files "jobs" is not an absolute path`, "--slurm-job-files", "jobs")
 }
 

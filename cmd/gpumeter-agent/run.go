@@ -126,7 +126,7 @@ type parts struct {
 
 // serve runs the agent, its metrics and its control socket together.
 func serve(ctx context.Context, c config, p parts, log *slog.Logger) error {
-	holders, err := c.Holders.new(c.State, log)
+	holders, err := c.Holders.new(c.State, p.node.Name, log)
 	if err != nil {
 		return err
 	}
