@@ -68,6 +68,8 @@ const (
 	ReasonGone       = "gpu_gone"   // the driver no longer lists a GPU it listed before
 	ReasonSuspended  = "suspended"  // the node slept
 	ReasonNotSampled = "not_sampled"
+	ReasonMissing    = "missing_sibling" // the node should have one more GPU, and the driver shows none
+	ReasonElsewhere  = "elsewhere"       // given to a virtual machine, or not to be seen from this container
 )
 
 // Process is one process that holds a GPU, as the driver lists it.

@@ -19,8 +19,12 @@ func (c Closed) Batch(node usage.Node, interval time.Duration) usage.Batch {
 		Events:        c.Events,
 	}
 	for _, g := range c.GPUs {
+		name := g.Name
+		if usage.IsSlot(g.UUID) {
+			name = "" // the driver calls it nothing
+		}
 		b.GPUs = append(b.GPUs, usage.GPU{
-			UUID: g.UUID, Model: metric.Model(g.Name), Name: g.Name, Index: g.Index,
+			UUID: g.UUID, Model: metric.Model(g.Name), Name: name, Index: g.Index,
 			Serial: g.Serial, PCI: g.PCI, MemoryBytes: g.MemoryBytes,
 		})
 	}

@@ -158,8 +158,9 @@ func (m *Meter) noteCondition(g *gpu, l *metric.Look, now int64) {
 // has, before it takes one for the replacement of another.
 const coldStart = 2 * 60 * 1000 // ms
 
-// retireReplaced says goodbye to GPUs that are lost or gone once as many
-// others answer as the node ever had: they were replaced.
+// retireReplaced says goodbye to GPUs that are lost or gone and were replaced:
+// as many others answer as the node ever had, or there are more than it should
+// have.
 func (m *Meter) retireReplaced(f *metric.Frame, now int64) {
 	live, lost := 0, 0
 	for i := range f.Looks {
@@ -172,31 +173,41 @@ func (m *Meter) retireReplaced(f *metric.Frame, now int64) {
 			lost++
 		}
 	}
-	if now < m.coldMs+coldStart {
-		m.expected = max(m.expected, live+lost)
-		return
+	cold := now < m.coldMs+coldStart
+	m.most = max(m.most, live)
+	if cold && m.siblings.GPUs == 0 {
+		m.most = max(m.most, live+lost)
+	} else if cold {
+		m.most = max(m.most, min(live+lost, m.siblings.GPUs))
 	}
-	m.expected = max(m.expected, live)
-	if live < m.expected || live == len(m.order) {
-		return
+	full := max(m.most, m.siblings.GPUs)
+	switch surplus := len(m.order) - full; {
+	case m.siblings.GPUs > 0 && surplus > 0:
+		m.retire(now, surplus)
+	case !cold && live >= full && live < len(m.order):
+		m.retire(now, len(m.order))
 	}
-	m.retire(now)
 }
 
-func (m *Meter) retire(now int64) {
-	kept := m.order[:0]
-	for _, g := range m.order {
-		if g.good || !gone(g.reason) {
-			kept = append(kept, g)
-			continue
+// retire says goodbye to n of those that are gone, first to those that the
+// driver does not even list.
+func (m *Meter) retire(now int64, n int) {
+	for _, reason := range []string{metric.ReasonGone, metric.ReasonLost} {
+		kept := m.order[:0]
+		for _, g := range m.order {
+			if n == 0 || g.good || g.reason != reason {
+				kept = append(kept, g)
+				continue
+			}
+			n--
+			m.event(now, usage.Event{Kind: usage.EventGoodbye, GPU: g.UUID, Detail: "replaced"})
+			m.leaving = append(m.leaving, leaver{g, now})
+			delete(m.gpus, g.UUID)
+			m.replaced[g.UUID] = true
+			m.faults++
 		}
-		m.event(now, usage.Event{Kind: usage.EventGoodbye, GPU: g.UUID, Detail: "replaced"})
-		m.leaving = append(m.leaving, leaver{g, now})
-		delete(m.gpus, g.UUID)
-		m.replaced[g.UUID] = true
-		m.faults++
+		m.order = kept
 	}
-	m.order = kept
 }
 
 func gone(reason string) bool { return reason == metric.ReasonLost || reason == metric.ReasonGone }

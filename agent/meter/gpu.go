@@ -78,7 +78,7 @@ func (m *Meter) observeLook(f *metric.Frame, l *metric.Look, now int64) {
 	if l.Condition != metric.Good {
 		from, to = m.lastMs, now
 	}
-	g := m.meet(l)
+	g := m.meet(l, now)
 	m.judge(g, f, l, now)
 	m.noteCondition(g, l, now)
 	if v, ok := energyOf(l); ok && l.Condition == metric.Good {
@@ -104,12 +104,20 @@ func (m *Meter) observeLook(f *metric.Frame, l *metric.Look, now int64) {
 
 // meet returns the GPU of a look. A new one is metered from the time that its
 // first look speaks for.
-func (m *Meter) meet(l *metric.Look) *gpu {
+func (m *Meter) meet(l *metric.Look, now int64) *gpu {
+	if m.gpus[l.GPU.UUID] != nil {
+		return m.find(l.GPU, 0)
+	}
 	from := m.lastMs
 	if l.Condition == metric.Good {
 		from = l.Since.Milliseconds()
 	}
-	return m.find(l.GPU, max(from, m.openMs))
+	from, missed := m.takeSeat(max(from, m.openMs), now)
+	g := m.find(l.GPU, from)
+	if g.missed == "" {
+		g.missed = missed
+	}
+	return g
 }
 
 // split cuts a span at window edges and at the beginning of a fault.

@@ -43,6 +43,9 @@ type Config struct {
 	Basis usage.Basis
 	// BootID identifies this boot of the node; a change ends unhealthy states.
 	BootID string
+	// Node is the name under which GPUs stand on record that the node should have
+	// and that nobody has seen.
+	Node string
 }
 
 // Closed is what a window edge, a clock step or Flush closed.
@@ -69,7 +72,10 @@ type Meter struct {
 	openMs   int64
 	started  bool
 	rebooted bool // the node booted since the state that the meter goes on from
-	expected int  // the most GPUs that ever answered at the same time
+	most     int  // the most GPUs that ever answered at the same time
+	siblings Siblings
+	slots    []*slot // by number
+	nextSlot int     // above the numbers of all slots that went
 	lastMs   int64
 	coldMs   int64  // when the meter began to learn how many GPUs there are
 	faults   uint64 // changes of health
@@ -78,6 +84,7 @@ type Meter struct {
 	// if they answer again.
 	replaced map[string]bool
 	leaving  []leaver
+	left     []string // went before a restart that lost their goodbyes
 }
 
 // longSilence is how long without a frame the meter goes on writing windows.
@@ -128,7 +135,7 @@ func (m *Meter) Observe(f metric.Frame) []Closed {
 	}
 	for i := range f.Looks {
 		if l := &f.Looks[i]; l.Condition == metric.Good || !m.replaced[l.GPU.UUID] {
-			m.meet(l) // an Xid may come with the first look at its GPU
+			m.meet(l, now) // an Xid may come with the first look at its GPU
 		}
 	}
 	for i := range f.Xids {
@@ -138,6 +145,7 @@ func (m *Meter) Observe(f metric.Frame) []Closed {
 		m.observeLook(&f, &f.Looks[i], now)
 	}
 	m.retireReplaced(&f, now)
+	m.keepSlots(&f, now)
 	m.lastMs = max(m.lastMs, now)
 	out = append(out, m.closeDue(now, m.cfg.Grace.Milliseconds())...)
 	if step := m.clock.step(now, f.Wall); step != 0 {
@@ -206,8 +214,9 @@ func (m *Meter) closeAt(endMs int64) []Closed {
 		c.GPUs = append(c.GPUs, g.GPU)
 		c.Records = append(c.Records, m.records(g, endMs)...)
 	}
+	m.closeSlots(&c, endMs)
 	m.closeLeavers(&c, endMs)
-	m.events = nil
+	m.events, m.left = nil, nil
 	m.openMs = endMs
 	return []Closed{c}
 }

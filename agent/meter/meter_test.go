@@ -280,7 +280,7 @@ func TestReplacedGPUSaysGoodbye(t *testing.T) {
 }
 
 func TestRestartKeepsAFaultWhileTheDriverComesUp(t *testing.T) {
-	s := meter.State{BootID: "x", Expected: 1, GPUs: []meter.GPUState{{GPU: metric.GPU{UUID: "a"}, Fault: "xid_79"}}}
+	s := meter.State{BootID: "x", Most: 1, GPUs: []meter.GPUState{{GPU: metric.GPU{UUID: "a"}, Fault: "xid_79"}}}
 	m := meter.New(meter.Config{BootID: "x", Holders: held("ada")}, s)
 	got := sums(run(m, 0, 60, func(sec int) []metric.Look { return []metric.Look{second("a", sec, 1)} }))
 	if got.UnhealthyMs != 60_000 {
@@ -318,7 +318,7 @@ func TestResetOfALostGPUEndsItsFault(t *testing.T) {
 }
 
 func TestGoneGPUIsWellWhenItIsBack(t *testing.T) {
-	s := meter.State{BootID: "x", Expected: 1, GPUs: []meter.GPUState{{GPU: metric.GPU{UUID: "a"}, Fault: "xid_79"}}}
+	s := meter.State{BootID: "x", Most: 1, GPUs: []meter.GPUState{{GPU: metric.GPU{UUID: "a"}, Fault: "xid_79"}}}
 	m := meter.New(meter.Config{BootID: "after a reboot", Holders: held("ada")}, s)
 	got := sums(run(m, 0, 60, func(sec int) []metric.Look {
 		if sec < 10 {
@@ -504,7 +504,7 @@ func TestStateSurvivesARestart(t *testing.T) {
 }
 
 func TestKnownGPUThatNeverAnswersIsOnRecord(t *testing.T) {
-	s := meter.State{BootID: "x", Expected: 1, GPUs: []meter.GPUState{{GPU: metric.GPU{UUID: "a"}}}}
+	s := meter.State{BootID: "x", Most: 1, GPUs: []meter.GPUState{{GPU: metric.GPU{UUID: "a"}}}}
 	m := meter.New(meter.Config{BootID: "x"}, s)
 	cs := run(m, 0, 60, func(int) []metric.Look { return nil })
 	if len(cs) != 1 || len(cs[0].Records) != 1 || cs[0].Records[0].Reason != metric.ReasonNeverSeen {

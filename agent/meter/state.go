@@ -1,13 +1,25 @@
 package meter
 
-import "github.com/gpumeter/gpumeter/metric"
+import (
+	"github.com/gpumeter/gpumeter/metric"
+	"github.com/gpumeter/gpumeter/usage"
+)
 
 // State is what a meter needs to go on after the agent was restarted. It is
 // kept in the spool, as JSON.
 type State struct {
-	BootID   string     `json:"boot_id"`
-	Expected int        `json:"expected_gpus"`
-	GPUs     []GPUState `json:"gpus"`
+	BootID string `json:"boot_id"`
+	// Most is how many GPUs answered at the same time at the most, Expected how
+	// many the node should have; zero where nobody said.
+	Most     int         `json:"most_gpus"`
+	Expected int         `json:"expected_gpus,omitempty"`
+	Model    string      `json:"expected_model,omitempty"`
+	GPUs     []GPUState  `json:"gpus"`
+	Slots    []SlotState `json:"slots,omitempty"`
+	NextSlot int         `json:"next_slot,omitempty"`
+	// Left are the GPUs and slots that went in the open window: their goodbyes
+	// are not on record yet.
+	Left []string `json:"left,omitempty"`
 }
 
 // GPUState is the State of one GPU.
@@ -21,14 +33,25 @@ type GPUState struct {
 
 // State returns what New needs to go on.
 func (m *Meter) State() State {
-	s := State{BootID: m.cfg.BootID, Expected: m.expected}
+	s := State{
+		BootID: m.cfg.BootID, Most: m.most, Expected: m.siblings.GPUs, Model: m.siblings.Model,
+		Slots: m.slotStates(), NextSlot: m.nextSlot,
+	}
 	for _, g := range m.order {
-		s.GPUs = append(s.GPUs, GPUState{
-			GPU: g.GPU, Fault: g.fault.reason, FaultFreed: g.fault.freed,
-			Energy: g.energy, EnergyKnown: g.energyKnown,
-		})
+		s.GPUs = append(s.GPUs, g.state())
+	}
+	s.Left = append(s.Left, m.left...)
+	for _, g := range m.leaving {
+		s.Left = append(s.Left, g.UUID)
 	}
 	return s
+}
+
+func (g *gpu) state() GPUState {
+	return GPUState{
+		GPU: g.GPU, Fault: g.fault.reason, FaultFreed: g.fault.freed,
+		Energy: g.energy, EnergyKnown: g.energyKnown,
+	}
 }
 
 // restore takes over a state. A reboot in between frees every fault: it ends
@@ -36,7 +59,12 @@ func (m *Meter) State() State {
 func (m *Meter) restore(s State) {
 	rebooted := s.BootID != m.cfg.BootID
 	m.rebooted = rebooted && s.BootID != ""
-	m.expected = s.Expected
+	m.most, m.siblings, m.nextSlot = s.Most, Siblings{GPUs: s.Expected, Model: s.Model}, s.NextSlot
+	m.restoreSlots(s.Slots)
+	m.left = s.Left
+	for _, id := range s.Left {
+		m.replaced[id] = true
+	}
 	for _, x := range s.GPUs {
 		g := m.find(x.GPU, 0)
 		g.restored = true
@@ -57,6 +85,12 @@ func (m *Meter) start(fromMs int64, f *metric.Frame) {
 	m.clock.anchor(f.Boot.Milliseconds(), f.Wall)
 	for _, g := range m.order {
 		g.fromMs, g.doneMs, g.parts = fromMs, fromMs, nil
+	}
+	for _, id := range m.left {
+		m.event(fromMs, usage.Event{Kind: usage.EventGoodbye, GPU: id, Detail: "left before a restart"})
+	}
+	for _, s := range m.slots {
+		s.fromMs, s.doneMs, s.parts = fromMs, fromMs, nil
 	}
 }
 

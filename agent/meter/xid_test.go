@@ -54,7 +54,7 @@ func TestLineOfAnXidDecidesHealth(t *testing.T) {
 func TestXidFromBeforeTheAgentEndsWithTheFirstGoodLook(t *testing.T) {
 	f := func(boot string, unhealthyMs int64) {
 		t.Helper()
-		s := meter.State{BootID: "x", Expected: 1, GPUs: []meter.GPUState{{GPU: metric.GPU{UUID: "a"}}}}
+		s := meter.State{BootID: "x", Most: 1, GPUs: []meter.GPUState{{GPU: metric.GPU{UUID: "a"}}}}
 		m := meter.New(meter.Config{BootID: boot, Holders: held("ada")}, s)
 		var cs []meter.Closed
 		for sec := 100; sec <= 220; sec++ {
