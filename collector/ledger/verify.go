@@ -1,0 +1,98 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/gpumeter/gpumeter/collector/store"
+	"github.com/gpumeter/gpumeter/contract"
+)
+
+// Audit is what Verify looked at.
+type Audit struct {
+	Entries, Parts int
+	// Head is the SHA-256 of the last entry that follows all before it. It
+	// stands for the whole ledger: kept elsewhere, it shows later whether the
+	// ledger was made anew.
+	Head string
+}
+
+// Verify reads every byte of the ledger and calls found, with the document and
+// what is wrong, for each that is not what it was. head, unless empty, is the
+// SHA-256 of an entry as it was known before: the ledger must have it.
+func Verify(ctx context.Context, docs store.Documents, head string, found func(document, problem string)) (Audit, error) {
+	names, err := docs.DocumentNames(ctx, prefix)
+	if err != nil {
+		return Audit{}, fmt.Errorf("verify ledger: %w", err)
+	}
+	v := verifier{docs: docs, found: found, head: head, there: map[string]bool{}}
+	for _, name := range names {
+		v.there[name] = true
+	}
+	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			return Audit{}, fmt.Errorf("verify ledger: %w", err)
+		}
+		v.look(ctx, name)
+	}
+	if head != "" && !v.headSeen {
+		found(entryPrefix, fmt.Sprintf("no entry has the SHA-256 %s: the ledger was made anew, or cut off before it", head))
+	}
+	return v.audit, nil
+}
+
+type verifier struct {
+	docs     store.Documents
+	found    func(document, problem string)
+	head     string
+	headSeen bool
+	there    map[string]bool
+	chain    []Sealed
+	broken   bool // an entry does not follow: those after it are not compared
+	audit    Audit
+}
+
+func (v *verifier) look(ctx context.Context, name string) {
+	body, err := v.docs.Document(ctx, name)
+	if err != nil {
+		v.found(name, err.Error())
+		v.broken = v.broken || strings.HasPrefix(name, entryPrefix)
+		return
+	}
+	switch {
+	case strings.HasPrefix(name, entryPrefix):
+		v.audit.Entries++
+		v.entry(name, body)
+	case strings.HasPrefix(name, partPrefix):
+		v.audit.Parts++
+		if hash := contract.Hash(body); name != partPrefix+hash {
+			v.found(name, "its SHA-256 is "+hash+": it was changed")
+		}
+	default:
+		v.found(name, "it is neither an entry nor a part of the ledger")
+	}
+}
+
+func (v *verifier) entry(name string, body []byte) {
+	if v.broken {
+		return
+	}
+	s, err := open(body, v.chain)
+	if err == nil && name != entryName(s.N) {
+		err = fmt.Errorf("it has the number %d", s.N)
+	}
+	if err != nil {
+		v.broken = true
+		v.found(name, err.Error())
+		return
+	}
+	v.chain = append(v.chain, s)
+	v.audit.Head = s.SHA256
+	v.headSeen = v.headSeen || s.SHA256 == v.head
+	for _, part := range []string{s.Terms, s.Placements, s.Report} {
+		if !v.there[partPrefix+part] {
+			v.found(name, fmt.Sprintf("its part %s is missing", part))
+		}
+	}
+}
