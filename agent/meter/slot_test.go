@@ -310,3 +310,33 @@ func TestRenamedNodeKeepsItsSlots(t *testing.T) {
 		t.Errorf("slot: %+v, want 20 s unhealthy", s)
 	}
 }
+
+// TestGoodbyeIsInAWindowWithTheLastRecord holds that the goodbye of a slot can
+// be told to be its own, whatever has changed about the node during a restart.
+func TestGoodbyeIsInAWindowWithTheLastRecord(t *testing.T) {
+	m := expecting(meter.State{})
+	run(m, 0, 20, func(sec int) []metric.Look { return seconds(sec, eight[:7]...) })
+	m = expecting(reload(t, m.State()))
+	cs := run(m, 31, 40, func(sec int) []metric.Look { return seconds(sec, eight...) })
+	_, span, _ := ofGPU(cs[:1], "n1/slot-7")
+	if got := said(cs[:1], usage.EventGoodbye); span != 1 || len(got) != 1 {
+		t.Errorf("goodbyes %q after %d ms, want one after one", got, span)
+	}
+}
+
+func TestGoodbyeOutlivesCrashes(t *testing.T) {
+	m := expecting(meter.State{})
+	run(m, 0, 20, func(sec int) []metric.Look { return seconds(sec, eight[:7]...) })
+	run(m, 21, 22, func(sec int) []metric.Look { return seconds(sec, eight...) })
+	for sec := 31; sec < 34; sec++ {
+		m = expecting(reload(t, m.State()))
+		run(m, sec, sec, func(sec int) []metric.Look { return seconds(sec, eight...) })
+	}
+	cs := run(m, 34, 40, func(sec int) []metric.Look { return seconds(sec, eight...) })
+	if got := said(cs, usage.EventGoodbye); !cmp.Equal(got, []string{"n1/slot-7 left before a restart"}) {
+		t.Errorf("goodbyes %q", got)
+	}
+	if s := m.State(); len(s.Left) > 0 {
+		t.Errorf("%q left, after the goodbye", s.Left)
+	}
+}
