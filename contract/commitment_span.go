@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -84,7 +85,7 @@ func (i Interval) after(start time.Time, n int) time.Time {
 // union joins spans that touch or overlap, in order of time.
 func union(spans []timeSpan) []timeSpan {
 	spans = slices.DeleteFunc(slices.Clone(spans), func(s timeSpan) bool { return s.fromMs >= s.toMs })
-	slices.SortFunc(spans, func(a, b timeSpan) int { return int(min(max(a.fromMs-b.fromMs, -1), 1)) })
+	slices.SortFunc(spans, timeSpan.compare)
 	var out []timeSpan
 	for _, s := range spans {
 		if n := len(out); n > 0 && s.fromMs <= out[n-1].toMs {
@@ -98,6 +99,9 @@ func union(spans []timeSpan) []timeSpan {
 
 // without cuts a union of spans out of one span.
 func (s timeSpan) without(spans []timeSpan) []timeSpan {
+	if s.ms() == 0 {
+		return nil
+	}
 	var out []timeSpan
 	at := s.fromMs
 	for _, x := range spans {
@@ -121,3 +125,8 @@ func (s timeSpan) clip(o timeSpan) timeSpan {
 }
 
 func (s timeSpan) ms() int64 { return max(0, s.toMs-s.fromMs) }
+
+// compare orders spans by their begin, then by their end.
+func (s timeSpan) compare(o timeSpan) int {
+	return cmp.Or(cmp.Compare(s.fromMs, o.fromMs), cmp.Compare(s.toMs, o.toMs))
+}
