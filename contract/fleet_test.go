@@ -20,6 +20,7 @@ type fleet struct {
 	records       []contract.Straddle
 	periods       []contract.Period
 	stray         contract.Period
+	by            contract.By
 }
 
 // starts are days before a change of clocks somewhere; zones' midnights all
@@ -194,14 +195,24 @@ func (f *fleet) addRecords(r *rand.Rand, p contract.Presence) {
 		}
 		if r.IntN(6) > 0 {
 			free := end - at
-			for h := range 1 + r.IntN(3) {
+			for range 1 + r.IntN(3) {
 				sums := randomSums(r, end-at, &free)
 				f.records = append(f.records, contract.Straddle{Unit: p.Unit, Record: usage.Record{
-					GPU: p.GPU, StartMs: at, EndMs: end, Sums: sums, Holder: usage.Holder{Kind: "pod", Name: fmt.Sprint(h)}}})
+					GPU: p.GPU, StartMs: at, EndMs: end, Sums: sums, Holder: randomHolder(r)}})
 			}
 		}
 		at = end
 	}
+}
+
+// randomHolder is nobody, somebody in a group, or somebody with a label; one
+// may hold a GPU twice over.
+func randomHolder(r *rand.Rand) usage.Holder {
+	if r.IntN(4) == 0 {
+		return usage.Holder{Basis: pick(r, usage.BasisNone, usage.BasisProcess)}
+	}
+	return usage.Holder{Basis: pick(r, usage.BasisKubelet, usage.BasisProcess), Kind: pick(r, "pod", "user"), Group: pick(r, "", "ml", "web"),
+		Name: pick(r, "a", "b"), Part: pick(r, "", "main"), Labels: pick(r, "", "", "team=search", "cost=1,team=ads", "team=")}
 }
 
 func randomSums(r *rand.Rand, span int64, free *int64) usage.Sums {
@@ -242,7 +253,12 @@ func answer(q contract.Query, records []contract.Straddle) contract.Answer {
 				touched = true
 				if from <= r.StartMs && r.EndMs <= to {
 					whole = true
-					out.Sums = append(out.Sums, contract.Sum{Key: s.Key, Slot: slot, Sums: r.Sums})
+					sum := contract.Sum{Key: s.Key, Slot: slot, Sums: r.Sums}
+					if q.ByHolder {
+						sum.Holder = len(out.Holders)
+						out.Holders = append(out.Holders, r.Holder)
+					}
+					out.Sums = append(out.Sums, sum)
 				}
 			}
 		}
@@ -265,7 +281,7 @@ func (f *fleet) clone() *fleet {
 
 func (f *fleet) report() (contract.Placements, contract.Report, error) {
 	p := contract.Place(f.contracts, f.presences, f.nowMs)
-	plan := contract.NewPlan(f.contracts, p, f.periods, f.stray)
+	plan := contract.NewPlanBy(contract.Grouping{By: f.by, Presences: f.presences}, f.contracts, p, f.periods, f.stray)
 	a := answer(plan.Query(), f.records)
 	a.Overlaps = 7
 	rep, err := plan.Build(a, time.UnixMilli(f.nowMs))

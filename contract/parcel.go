@@ -105,6 +105,32 @@ func rankOf(k ParcelKind) int {
 	return slices.Index([]ParcelKind{OfGroup, OfOthers, OfUnattributed, OfTotal}, k)
 }
 
+// Top leaves in every list of groups the n that cost most, and adds the rest
+// of them up as others: the lists add up to the same as before. It changes r.
+func (r *Report) Top(n int) error {
+	lists := []*[]Parcel{}
+	for i := range r.Contracts {
+		s := &r.Contracts[i]
+		for t := range s.Tranches {
+			lists = append(lists, &s.Tranches[t].Groups)
+		}
+		lists = append(lists, &s.Total.Groups)
+	}
+	if b := r.Breakdown; b != nil {
+		for i := range b.Currencies {
+			lists = append(lists, &b.Currencies[i].Groups)
+		}
+		lists = append(lists, &b.Uncontracted)
+	}
+	for _, list := range lists {
+		var err error
+		if *list, err = top(*list, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // top leaves the first n groups of a list and adds the rest up as others.
 func top(list []Parcel, n int) ([]Parcel, error) {
 	groups := 0
@@ -114,13 +140,15 @@ func top(list []Parcel, n int) ([]Parcel, error) {
 	if groups <= n {
 		return list, nil
 	}
-	others := Parcel{Kind: OfOthers}
-	for i := n; i < groups; i++ {
+	others := Parcel{Kind: OfOthers, Others: groups - n}
+	for i := n; i < len(list); i++ {
+		if list[i].Kind == OfUnattributed {
+			break
+		}
 		if err := others.add(&list[i]); err != nil {
 			return nil, err
 		}
 	}
-	others.Others = groups - n
 	out := append(slices.Clone(list[:n]), others)
-	return append(out, list[groups:]...), nil
+	return append(out, list[len(list)-1]), nil
 }

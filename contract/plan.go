@@ -51,18 +51,23 @@ const unpriced = -1
 // stray that of the uncontracted GPUs and of the report. The contracts are
 // those that Place was given, in the same order.
 func NewPlan(contracts []Contract, p Placements, periods []Period, stray Period) *Plan {
-	return NewPlanBy("", nil, contracts, p, periods, stray)
+	return NewPlanBy(Grouping{}, contracts, p, periods, stray)
 }
 
-// NewPlanBy is NewPlan for a report that is broken down. The presences are
-// those that Place was given; they are not read for a breakdown by who held
-// the GPUs.
-func NewPlanBy(by By, presences []Presence, contracts []Contract, p Placements, periods []Period, stray Period) *Plan {
-	plan := &Plan{contracts: contracts, periods: periods, stray: stray, placed: p, by: by}
-	if by != "" && !by.Held() {
-		plan.units = make(map[int64]*Presence, len(presences))
-		for i := range presences {
-			plan.units[presences[i].Unit] = &presences[i]
+// Grouping says what a report is to be broken down by. Presences are those
+// that Place was given; they are not needed where By looks at holders.
+type Grouping struct {
+	By        By
+	Presences []Presence
+}
+
+// NewPlanBy is NewPlan for a report that is broken down.
+func NewPlanBy(g Grouping, contracts []Contract, p Placements, periods []Period, stray Period) *Plan {
+	plan := &Plan{contracts: contracts, periods: periods, stray: stray, placed: p, by: g.By}
+	if g.By != "" && !g.By.Held() {
+		plan.units = make(map[int64]*Presence, len(g.Presences))
+		for i := range g.Presences {
+			plan.units[g.Presences[i].Unit] = &g.Presences[i]
 		}
 	}
 	if plan.err = plan.check(); plan.err != nil {

@@ -36,7 +36,10 @@ func forFleets(t *testing.T, n int, f func(t *testing.T, r *rand.Rand, x *fleet)
 }
 
 func TestPlaceAndBuildAgreeWithSlowCalculation(t *testing.T) {
-	forFleets(t, fleets, func(t *testing.T, _ *rand.Rand, f *fleet) {
+	forFleets(t, fleets, func(t *testing.T, r *rand.Rand, f *fleet) {
+		if r.IntN(3) > 0 {
+			f.by = pick(r, contract.Bys...)
+		}
 		if err := contract.ValidateAll(f.contracts); err != nil {
 			t.Fatalf("the fleet is not valid: %v", err)
 		}
@@ -47,7 +50,7 @@ func TestPlaceAndBuildAgreeWithSlowCalculation(t *testing.T) {
 		}
 		s := newSlow(f.contracts, f.presences, f.fromMs, f.nowMs)
 		comparePlacements(t, s, p)
-		l := &ledger{slow: s, periods: f.periods, stray: f.stray}
+		l := &ledger{slow: s, periods: f.periods, stray: f.stray, by: f.by}
 		want := l.report(f.records, 7, time.UnixMilli(f.nowMs))
 		for i := range got.Uncontracted { // the words are tested by themselves
 			got.Uncontracted[i].Near = ""
@@ -232,6 +235,7 @@ func checkLine(t *testing.T, l *contract.Line) {
 
 func TestOrderOfInputsDoesNotMatter(t *testing.T) {
 	forFleets(t, 100, func(t *testing.T, r *rand.Rand, f *fleet) {
+		f.by = pick(r, append(contract.Bys, "")...)
 		_, want, err := f.report()
 		if err != nil {
 			t.Errorf("Build: %v", err)

@@ -19,12 +19,14 @@ type label struct {
 	rate  int // -1 is none
 	group contract.Group
 	slot  int
+	unit  int64 // of a report broken down by where GPUs stand
 }
 
 // account is what a label was given.
 type account struct {
 	stood int64
 	sums  usage.Sums
+	held  map[usage.Holder]usage.Sums // what each holder had of the sums
 }
 
 // ledger is the slow counterpart of Plan and Build.
@@ -33,6 +35,7 @@ type ledger struct {
 	periods []contract.Period
 	stray   contract.Period
 	edges   []int64
+	by      contract.By
 }
 
 func (l *ledger) addEdges() {
@@ -69,6 +72,9 @@ func (l *ledger) label(g, k int, unit int64) label {
 		return label{}
 	}
 	out := label{asked: true, fate: o.fate, ref: o.ref, rate: -1}
+	if l.by != "" && !l.holding() {
+		out.unit = unit
+	}
 	period := l.stray
 	if o.fate == contract.Uncontracted {
 		out.group = o.group
@@ -92,7 +98,7 @@ func (l *ledger) accounts(records []contract.Straddle) map[label]*account {
 	out := map[label]*account{}
 	get := func(x label) *account {
 		if out[x] == nil {
-			out[x] = &account{}
+			out[x] = &account{held: map[usage.Holder]usage.Sums{}}
 		}
 		return out[x]
 	}
@@ -107,14 +113,21 @@ func (l *ledger) accounts(records []contract.Straddle) map[label]*account {
 		gpu              string
 		unit, start, end int64
 	}
-	windows := map[window]usage.Sums{}
+	windows := map[window]map[usage.Holder]usage.Sums{}
 	for _, r := range records {
 		w := window{r.GPU, r.Unit, r.StartMs, r.EndMs}
-		sums := windows[w]
+		if windows[w] == nil {
+			windows[w] = map[usage.Holder]usage.Sums{}
+		}
+		sums := windows[w][r.Holder]
 		sums.Add(r.Sums)
-		windows[w] = sums
+		windows[w][r.Holder] = sums
 	}
-	for w, sums := range windows {
+	for w, holders := range windows {
+		var sums usage.Sums
+		for _, s := range holders {
+			sums.Add(s)
+		}
 		var labels []label
 		var lengths []int64
 		for at := w.start; at < w.end; {
@@ -128,8 +141,15 @@ func (l *ledger) accounts(records []contract.Straddle) map[label]*account {
 			}
 			at = end
 		}
-		for i, part := range slowDivide(sums, lengths) {
-			get(labels[i]).sums.Add(part)
+		parts := slowDivide(sums, lengths)
+		shared := slowAmong(holders, parts)
+		for i, part := range parts {
+			a := get(labels[i])
+			a.sums.Add(part)
+			for h, s := range shared[i] {
+				s.Add(a.held[h])
+				a.held[h] = s
+			}
 		}
 	}
 	delete(out, label{})
@@ -253,6 +273,7 @@ func (l *ledger) report(records []contract.Straddle, overlaps int64, asOf time.T
 	for c := range l.contracts {
 		out.Contracts = append(out.Contracts, l.statement(c, accounts))
 	}
+	out.Breakdown = l.breakdown(out.Contracts, accounts)
 	return out
 }
 
@@ -310,6 +331,9 @@ func (l *ledger) statement(c int, accounts map[label]*account) contract.Statemen
 		line := l.line(ref{c, t}, dates, accounts)
 		out.Tranches = append(out.Tranches, line)
 		slowAdd(&out.Total, &line)
+		if l.by != "" {
+			out.Total.Groups = slowMerge(out.Total.Groups, line.Groups)
+		}
 	}
 	slowDerive(&out.Total)
 	return out
@@ -349,6 +373,9 @@ func (l *ledger) line(r ref, dates []string, accounts map[label]*account) contra
 		}
 		slowPrice(&leg, t, rate)
 		slowAdd(&out, &leg)
+		if l.by != "" {
+			out.Groups = slowMerge(out.Groups, l.groups(r, rate, &leg, accounts))
+		}
 	}
 	for k := range l.steps {
 		if l.at(k) >= p.FromMs && l.at(k) < p.ToMs {

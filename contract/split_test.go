@@ -86,3 +86,41 @@ func TestDivideKeepsEverySumAndEveryPart(t *testing.T) {
 		}
 	}
 }
+
+func TestAmongKeepsHoldersAndParts(t *testing.T) {
+	r := rand.New(rand.NewPCG(rand.Uint64(), 0))
+	for range 1000 {
+		holders := make([]usage.Record, 1+r.IntN(7)) // as many as a GPU has instances
+		var all usage.Sums
+		for i := range holders {
+			holders[i].Sums = usage.Sums{
+				UnhealthyMs: r.Int64N(1000), UnallocatedMs: r.Int64N(1000), IdleMs: r.Int64N(3), UnmeasuredMs: r.Int64N(1000), BusyMs: r.Int64N(1000),
+				SMActiveMs: r.Int64N(1000), SMKnownMs: 1000 + r.Int64N(1000), EnergyMJ: r.Int64N(1e9), EnergyKnownMs: 1 + r.Int64N(1000),
+			}
+			all.Add(holders[i].Sums)
+		}
+		parts := divide(all, randomParts(r, 60_000, 1+r.IntN(5)))
+		got := among(holders, parts)
+		for i, part := range parts {
+			var sum usage.Sums
+			for _, s := range got[i] {
+				sum.Add(s)
+				if negative(&s) {
+					t.Fatalf("among(%+v, %+v): part %d is %+v", holders, parts, i, s)
+				}
+			}
+			if sum != part {
+				t.Fatalf("among(%+v, …): part %d is %+v, want %+v", holders, i, sum, part)
+			}
+		}
+		for h := range holders {
+			var sum usage.Sums
+			for i := range parts {
+				sum.Add(got[i][h])
+			}
+			if sum != holders[h].Sums {
+				t.Fatalf("among(…, %+v): holder %d is %+v, want %+v", parts, h, sum, holders[h].Sums)
+			}
+		}
+	}
+}
