@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/gpumeter/gpumeter/agent/cloud"
 	"github.com/gpumeter/gpumeter/agent/holder"
 	"github.com/gpumeter/gpumeter/agent/host"
 	"github.com/gpumeter/gpumeter/agent/kmsg"
@@ -42,7 +43,16 @@ type Reader interface {
 
 // Config is what an agent needs to know.
 type Config struct {
+	// Node is this node. Where it stands is Cloud's to say, if there is one.
 	Node usage.Node
+	// Cloud finds out where the node stands; nil leaves that to Node.
+	Cloud *cloud.Finder
+	// ExpectedGPUs is how many GPUs the node should have; zero is as many as
+	// its instance type has.
+	ExpectedGPUs int
+	// Elsewhere counts the GPUs that are there and that a frame cannot show: given
+	// to a virtual machine, or not to be seen from a container. Nil knows of none.
+	Elsewhere func(*metric.Frame) int
 	// BootID identifies this boot of the node.
 	BootID string
 	// Interval is the time between looks, Window the length of a window.
@@ -72,6 +82,7 @@ type Agent struct {
 	meter   *meter.Meter // of the loop only
 	holders *holder.Finder
 	errors  *errorCounts // of the loop only
+	place   place        // of the loop only
 	pause   pause
 	// windows carries closed windows from the loop to the keeper: a disk that
 	// stalls must not keep the loop from looking.
@@ -85,8 +96,12 @@ type Agent struct {
 
 // Snapshot is the newest frame and what belongs to it, for exporters.
 type Snapshot struct {
-	Frame   metric.Frame
-	Node    usage.Node
+	Frame metric.Frame
+	Node  usage.Node
+	// Cloud is what is known of where the node stands, and who said so.
+	Cloud cloud.Found
+	// Missing is how many of Node.ExpectedGPUs were never seen.
+	Missing int
 	Totals  map[string][]metric.Reading // by UUID
 	Holders map[string][]usage.Holder   // by UUID of GPUs and compute instances; one that is nobody is a free GPU
 	// Host is what the node says of itself, and how reading its log goes.
@@ -143,6 +158,7 @@ func New(cfg Config) (*Agent, error) {
 		Parts:    a.holders.Part,
 		Basis:    usage.BasisProcess,
 		BootID:   cfg.BootID,
+		Node:     cfg.Node.Name,
 	}, s)
 	var known []metric.GPU
 	for _, g := range s.GPUs {
@@ -173,6 +189,12 @@ func (a *Agent) Run(ctx context.Context) error {
 		a.holders.Run(ctx)
 		return nil
 	})
+	if a.cfg.Cloud != nil {
+		g.Go(func() error {
+			a.cfg.Cloud.Run(ctx)
+			return nil
+		})
+	}
 	if a.errors.log != nil {
 		g.Go(func() error { return a.errors.log.Run(ctx) })
 	}
@@ -186,6 +208,7 @@ func (a *Agent) Run(ctx context.Context) error {
 
 // loop looks once per interval.
 func (a *Agent) loop(ctx context.Context) error {
+	a.locate(ctx)
 	tick := time.NewTicker(a.cfg.Interval)
 	defer tick.Stop()
 	if err := a.step(ctx); err != nil {
@@ -209,7 +232,9 @@ func (a *Agent) loop(ctx context.Context) error {
 func (a *Agent) step(ctx context.Context) error {
 	f := a.reader.Frame()
 	a.errors.merge(&f)
+	a.follow(&f)
 	closed := a.meter.Observe(f)
+	a.count()
 	a.publish(f)
 	a.followPause(ctx)
 	changed := a.meter.Faults() != a.faults
@@ -223,15 +248,14 @@ func (a *Agent) step(ctx context.Context) error {
 // publish makes the frame visible to exporters.
 func (a *Agent) publish(f metric.Frame) {
 	s := Snapshot{
-		Frame: f, Node: a.cfg.Node,
+		Frame: f, Node: a.place.node, Cloud: a.place.found, Missing: a.place.missing,
 		Totals:  make(map[string][]metric.Reading, len(f.Looks)),
 		Holders: make(map[string][]usage.Holder, len(f.Looks)),
 	}
-	s.Node.Driver = f.Driver.Version
 	if a.cfg.Host != nil {
 		s.Host = a.cfg.Host.Readings()
 	}
-	s.Host, s.Xids = slices.Concat(s.Host, a.holders.Readings(), a.errors.readings()), a.errors.merger.Counts()
+	s.Host, s.Xids = slices.Concat(s.Host, a.place.readings(), a.holders.Readings(), a.errors.readings()), a.errors.merger.Counts()
 	for i := range f.Looks {
 		l := &f.Looks[i]
 		s.Totals[l.GPU.UUID] = a.meter.Totals(l.GPU.UUID)
@@ -259,7 +283,7 @@ func (a *Agent) hand(closed []meter.Closed) error {
 		return err
 	}
 	for _, c := range closed {
-		b := a.batch(c)
+		b := c.Batch(a.place.node, a.cfg.Interval)
 		a.windows <- window{&b, map[string][]byte{stateKey: state, xidKey: counts}}
 	}
 	return nil
@@ -289,15 +313,6 @@ func (a *Agent) keeper() error {
 		}
 	}
 	return failed
-}
-
-// batch makes the batch of a closed window; the spool gives it its identity.
-func (a *Agent) batch(c meter.Closed) usage.Batch {
-	node := a.cfg.Node
-	a.mu.Lock()
-	node.Driver = a.snapshot.Node.Driver
-	a.mu.Unlock()
-	return c.Batch(node, a.cfg.Interval)
 }
 
 // Snapshot returns the newest frame and what belongs to it. The caller must

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gpumeter/gpumeter/agent/cloud"
 	"github.com/gpumeter/gpumeter/agent/holder"
 )
 
@@ -75,6 +76,12 @@ type Status struct {
 	GPUs   []GPUStatus `json:"gpus"`
 	// Holders says which sources of holders work.
 	Holders []holder.Source `json:"holders"`
+	// Cloud is where the node stands, who said so and who did not answer.
+	Cloud cloud.Found `json:"cloud"`
+	// Expected is how many GPUs the node should have, zero where nobody says,
+	// and Missing how many of them were never seen.
+	Expected int `json:"expected_gpus,omitempty"`
+	Missing  int `json:"missing_gpus,omitempty"`
 }
 
 // GPUStatus is one GPU of a Status.
@@ -88,7 +95,10 @@ type GPUStatus struct {
 
 func (a *Agent) status() Status {
 	s, st := a.Snapshot(), a.Stats()
-	out := Status{Node: s.Node.Name, Driver: s.Frame.Driver.Version, Paused: st.Paused, Holders: a.holders.Sources()}
+	out := Status{
+		Node: s.Node.Name, Driver: s.Frame.Driver.Version, Paused: st.Paused, Holders: a.holders.Sources(),
+		Cloud: s.Cloud, Expected: s.Node.ExpectedGPUs, Missing: s.Missing,
+	}
 	if !s.Frame.Driver.Up {
 		out.Driver = s.Frame.Driver.Reason
 	}

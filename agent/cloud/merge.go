@@ -52,6 +52,25 @@ var fields = []struct {
 	{"rack", func(c *usage.Cloud) *string { return &c.Rack }},
 }
 
+// Sources lists who may say where a node stands besides the configuration, from
+// the strongest to the weakest.
+func Sources() []string { return ranks()[1:] }
+
+// Field is one field of where a node stands that is known, by its JSON name, and
+// who said so.
+type Field struct{ Name, Value, From string }
+
+// Fields lists the fields that are known, in their order.
+func (f Found) Fields() []Field {
+	var out []Field
+	for _, d := range fields {
+		if v := *d.of(&f.Cloud); v != "" {
+			out = append(out, Field{d.name, v, f.From[d.name]})
+		}
+	}
+	return out
+}
+
 // ranks lists the sources from the strongest to the weakest.
 func ranks() []string {
 	out := []string{fromConfig}

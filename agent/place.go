@@ -1,0 +1,117 @@
+package agent
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/gpumeter/gpumeter/agent/cloud"
+	"github.com/gpumeter/gpumeter/agent/meter"
+	"github.com/gpumeter/gpumeter/metric"
+	"github.com/gpumeter/gpumeter/usage"
+)
+
+// place is where the node stands and how many GPUs it should have there. It is
+// of the loop only.
+type place struct {
+	node  usage.Node
+	found cloud.Found
+	// missing is how many of the expected GPUs were never seen.
+	missing int
+	// elsewhere is what Config.Elsewhere said at a boot time.
+	elsewhere   int
+	elsewhereAt time.Duration
+}
+
+// elsewhereEvery is how often it is looked where GPUs are that the driver does
+// not show.
+const elsewhereEvery = 10 * time.Second
+
+// locate asks where the node stands before anything is metered: it takes three
+// seconds at most.
+func (a *Agent) locate(ctx context.Context) {
+	a.place.node = a.cfg.Node
+	if a.cfg.Cloud != nil {
+		a.cfg.Cloud.Look(ctx)
+	}
+}
+
+// follow takes over what is known by now of where the node stands, and has the
+// meter expect the GPUs that a node of its type has.
+func (a *Agent) follow(f *metric.Frame) {
+	p := &a.place
+	p.node.Driver = f.Driver.Version
+	if a.cfg.Cloud != nil {
+		p.found = a.cfg.Cloud.Found()
+		p.node.Cloud = p.found.Cloud
+	}
+	s, known := a.siblings()
+	if !known {
+		s.GPUs, _ = a.meter.Missing() // go on
+	}
+	if s.GPUs > 0 && f.Driver.Up && f.Driver.GPUs < s.GPUs && a.cfg.Elsewhere != nil {
+		if p.elsewhereAt == 0 || f.Boot-p.elsewhereAt >= elsewhereEvery {
+			p.elsewhere, p.elsewhereAt = a.cfg.Elsewhere(f), f.Boot
+		}
+		s.Elsewhere = p.elsewhere
+	}
+	a.meter.Expect(s)
+}
+
+// siblings returns the GPUs that this node should have. known is false while
+// somebody who may know it has not answered.
+func (a *Agent) siblings() (s meter.Siblings, known bool) {
+	f := &a.place.found
+	n, model, ok := cloud.Expected(f.Cloud.Provider, f.Cloud.InstanceType)
+	switch {
+	case a.cfg.ExpectedGPUs > 0:
+		return meter.Siblings{GPUs: a.cfg.ExpectedGPUs, Model: model}, true
+	case ok:
+		return meter.Siblings{GPUs: n, Model: model}, true
+	}
+	return meter.Siblings{}, f.Cloud.InstanceType != "" || len(f.Failed) == 0
+}
+
+// count tells of GPUs that are missing, once for each change.
+func (a *Agent) count() {
+	p := &a.place
+	expected, missing := a.meter.Missing()
+	if missing != p.missing {
+		a.cfg.Log.Warn("GPUs that the node should have and that were never seen", "missing", missing, "expected", expected)
+	}
+	p.node.ExpectedGPUs, p.missing = expected, missing
+}
+
+var (
+	expectedDesc = &metric.Desc{Name: "gpumeter.node.gpus.expected", Help: "GPUs that a node of this instance type has, or that the operator says it has. Absent where nobody says."}
+	missingDesc  = &metric.Desc{Name: "gpumeter.node.gpus.missing", Help: "Expected GPUs that were never seen. They are on record as missing siblings once the driver answers."}
+	sourceDescs  = failing(cloud.Sources())
+)
+
+func failing(sources []string) (out []*metric.Desc) {
+	for _, s := range sources {
+		out = append(out, &metric.Desc{
+			Name: "gpumeter.cloud.source.failing", Labels: []metric.Label{{Name: "source", Value: s}},
+			Help: "1 for a source of the node's identity that did not answer in full at the last look. `gpumeter-agent status` says why.",
+		})
+	}
+	return out
+}
+
+// Descs lists the metrics of where the node stands.
+func Descs() []*metric.Desc {
+	return append([]*metric.Desc{expectedDesc, missingDesc}, sourceDescs...)
+}
+
+func (p *place) readings() []metric.Reading {
+	var out []metric.Reading
+	if p.node.ExpectedGPUs > 0 {
+		out = append(out, metric.Reading{Desc: expectedDesc, Value: float64(p.node.ExpectedGPUs)}, metric.Reading{Desc: missingDesc, Value: float64(p.missing)})
+	}
+	for _, d := range sourceDescs {
+		if _, fails := p.found.Failed[d.Labels[0].Value]; fails {
+			out = append(out, metric.Reading{Desc: d, Value: 1})
+		}
+	}
+	return slices.Clip(out)
+}
