@@ -20,6 +20,9 @@ type Ask struct {
 	From, To string
 	Since    time.Duration // so long back from now
 	Contract string        // its id; empty is all
+	// Revision is that of a closed month: a number from 0, LatestRevision or
+	// ClosedRevision; empty is the latest there is, if any.
+	Revision string
 }
 
 // AskError says what is wrong with an Ask.
@@ -34,15 +37,15 @@ func badAsk(format string, args ...any) error { return &AskError{fmt.Sprintf(for
 const maxPeriod = 5 * 366 * 24 * time.Hour
 
 // ParseAsk reads an Ask from the parameters of a URL: month, from, to, since,
-// contract. The error is an *AskError.
+// contract, revision. The error is an *AskError.
 func ParseAsk(q url.Values) (Ask, error) {
 	var a Ask
-	fields := map[string]*string{"month": &a.Month, "from": &a.From, "to": &a.To, "contract": &a.Contract, "since": new(string)}
+	fields := map[string]*string{"month": &a.Month, "from": &a.From, "to": &a.To, "contract": &a.Contract, "since": new(string), "revision": &a.Revision}
 	for key, values := range q {
 		f, ok := fields[key]
 		switch {
 		case !ok:
-			return a, badAsk("unknown parameter %q: want month, from, to, since or contract", key)
+			return a, badAsk("unknown parameter %q: want month, from, to, since, contract or revision", key)
 		case len(values) > 1:
 			return a, badAsk("%s is given %d times", key, len(values))
 		}
@@ -60,7 +63,7 @@ func ParseAsk(q url.Values) (Ask, error) {
 // Values is the inverse of ParseAsk.
 func (a Ask) Values() url.Values {
 	q := url.Values{}
-	for key, v := range map[string]string{"month": a.Month, "from": a.From, "to": a.To, "contract": a.Contract} {
+	for key, v := range map[string]string{"month": a.Month, "from": a.From, "to": a.To, "contract": a.Contract, "revision": a.Revision} {
 		if v != "" {
 			q.Set(key, v)
 		}
@@ -118,8 +121,10 @@ func (a Ask) check() error {
 		return badAsk("to is given without from")
 	case a.Since < 0 || a.Since > maxPeriod:
 		return badAsk("since %s is not between a minute and five years", a.Since)
+	case a.Revision != "" && a.Month == "":
+		return badAsk("revision is given without month: only months are closed")
 	}
-	return nil
+	return checkRevision(a.Revision)
 }
 
 // period is the span that is asked for in a billing time zone, not yet clipped

@@ -44,6 +44,9 @@ func Report(ctx context.Context, st store.Store, contracts []contract.Contract, 
 		return contract.Report{}, fmt.Errorf("read counts: %w", err)
 	}
 	out.Quality.Conflicts, out.Quality.Quarantined = counts.Conflicts, counts.Quarantined
+	if out.Edition, err = liveEdition(contracts, r.month, now); err != nil {
+		return contract.Report{}, fmt.Errorf("build report: %w", err)
+	}
 	return r.trim(out), nil
 }
 
@@ -54,6 +57,7 @@ type request struct {
 	periods   []contract.Period
 	stray     contract.Period
 	asked     contract.Period // of stray, before it was clipped
+	month     string          // if one is asked for
 	asOf      time.Time
 }
 
@@ -71,6 +75,7 @@ func newRequest(contracts []contract.Contract, ask Ask, now time.Time) (*request
 		zone = contracts[r.only].Zone
 	}
 	ask = ask.orMonth(zone, now)
+	r.month = ask.Month
 	var err error
 	if r.asked, err = ask.period(zone, now); err != nil {
 		return nil, err

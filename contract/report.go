@@ -15,12 +15,17 @@ type Report struct {
 	Schema string    `json:"schema"`
 	AsOf   time.Time `json:"as_of"` // nothing after this moment is in it
 	// Period is what was asked for: "2026-10", or an explicit span.
-	Period       string      `json:"period"`
+	Period string `json:"period"`
+	// Edition is there if Period is a whole month.
+	Edition      *Edition    `json:"edition,omitempty"`
 	Contracts    []Statement `json:"contracts"`
 	Uncontracted []Stray     `json:"uncontracted"`
 	// Breakdown is there if the report was asked to be broken down.
 	Breakdown *Breakdown `json:"breakdown,omitempty"`
 	Quality   Quality    `json:"quality"`
+	// Stored is the JSON form of a closed month, as it was stored; nil if the
+	// report was computed now.
+	Stored []byte `json:"-"`
 }
 
 // Statement is one contract over one period of its billing calendar.

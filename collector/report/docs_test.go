@@ -79,7 +79,7 @@ func fieldsOf(t reflect.Type, into map[string]bool) {
 		fieldsOf(t.Elem(), into)
 	case reflect.Struct:
 		for i := range t.NumField() {
-			if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "" {
+			if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "" && name != "-" {
 				into[name] = true
 				fieldsOf(t.Field(i).Type, into)
 			}

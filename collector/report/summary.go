@@ -11,6 +11,22 @@ import (
 func (t *text) title() {
 	t.line("%s", t.paint(bold, "GPU ledger, "+t.r.Period))
 	t.line("data up to %s, each contract in its own billing calendar", moment(t.r.AsOf))
+	if e := t.r.Edition; e != nil {
+		t.line("%s, contracts %.12s", edition(e), e.Terms)
+	}
+}
+
+// edition says how final a month is.
+func edition(e *contract.Edition) string {
+	switch {
+	case e.Revision == nil && e.State == contract.Open:
+		return "open: what is late can still come"
+	case e.Revision == nil:
+		return "provisional: it closes at " + moment(e.ClosesAt)
+	case *e.Revision == 0:
+		return "closed, revision 0"
+	}
+	return fmt.Sprintf("closed, with corrections: revision %d", *e.Revision)
 }
 
 // moment writes a time with its zone, without what is zero.

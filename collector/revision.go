@@ -1,0 +1,133 @@
+package collector
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/gpumeter/gpumeter/collector/ledger"
+	"github.com/gpumeter/gpumeter/contract"
+)
+
+// Revisions of a closed month that an Ask can name, besides a number.
+const (
+	LatestRevision = "latest"
+	ClosedRevision = "closed" // as it was closed: revision 0
+)
+
+// ErrNoRevision is wrapped by errors about a revision that is not in the
+// ledger.
+var ErrNoRevision = errors.New("no such revision")
+
+// Report answers with what was closed where a whole month is asked for that is
+// closed, the latest revision if none is named, and with Report otherwise: also
+// for a breakdown, which is no part of what is closed. The contracts are those
+// in force; what is closed keeps its own.
+func (b *Books) Report(ctx context.Context, contracts []contract.Contract, ask Ask, now time.Time) (contract.Report, error) {
+	if err := ask.check(); err != nil {
+		return contract.Report{}, err
+	}
+	if ask.Month == "" {
+		return Report(ctx, b.store, contracts, ask, now)
+	}
+	entries, err := b.journal.Entries(ctx)
+	if err != nil {
+		return contract.Report{}, err
+	}
+	revisions := ledger.Revisions(entries, ask.Month)
+	if len(revisions) == 0 && ask.Revision == "" {
+		return Report(ctx, b.store, contracts, ask, now)
+	}
+	e, err := pick(revisions, ask)
+	if err != nil {
+		return contract.Report{}, err
+	}
+	rep, err := b.closedReport(ctx, e)
+	if err == nil && ask.Contract != "" {
+		err = only(&rep, ask.Contract)
+	}
+	return rep, err
+}
+
+// pick returns the revision that is asked for.
+func pick(revisions []ledger.Sealed, ask Ask) (ledger.Sealed, error) {
+	last := len(revisions) - 1
+	if last < 0 {
+		return ledger.Sealed{}, fmt.Errorf("%w of %s: the month is not closed", ErrNoRevision, ask.Month)
+	}
+	switch ask.Revision {
+	case "", LatestRevision:
+		return revisions[last], nil
+	case ClosedRevision:
+		return revisions[0], nil
+	}
+	n, err := strconv.Atoi(ask.Revision)
+	if err != nil || n > last {
+		return ledger.Sealed{}, fmt.Errorf("%w: %s has no revision %s, the latest is %d", ErrNoRevision, ask.Month, ask.Revision, last)
+	}
+	return revisions[n], nil
+}
+
+// closedReport reads the report of an entry, with the bytes that were stored.
+func (b *Books) closedReport(ctx context.Context, e ledger.Sealed) (contract.Report, error) {
+	body, err := b.journal.Part(ctx, e.Entry.Report)
+	if err != nil {
+		return contract.Report{}, fmt.Errorf("revision %d of %s: %w", e.Revision, e.Month, err)
+	}
+	var rep contract.Report
+	if err := json.Unmarshal(body, &rep); err != nil {
+		return contract.Report{}, fmt.Errorf("revision %d of %s: decode report: %w", e.Revision, e.Month, err)
+	}
+	rep.Stored = body
+	return rep, nil
+}
+
+// only leaves one contract in a report: it is no longer the bytes that were
+// stored.
+func only(rep *contract.Report, id string) error {
+	i := slices.IndexFunc(rep.Contracts, func(s contract.Statement) bool { return s.Contract == id })
+	if i < 0 {
+		return fmt.Errorf("%w %q: it was not in force when %s was closed", ErrUnknownContract, id, rep.Period)
+	}
+	rep.Contracts, rep.Uncontracted, rep.Stored = rep.Contracts[i:i+1], []contract.Stray{}, nil
+	return nil
+}
+
+// checkRevision says whether a revision can be meant by anything.
+func checkRevision(s string) error {
+	if s == "" || s == LatestRevision || s == ClosedRevision {
+		return nil
+	}
+	if n, err := strconv.Atoi(s); err != nil || n < 0 || strconv.Itoa(n) != s {
+		return badAsk("revision %q is neither a number from 0 nor %q nor %q", s, LatestRevision, ClosedRevision)
+	}
+	return nil
+}
+
+// liveEdition says how final the report of a month is that is not closed: it is
+// provisional also while its closing is due.
+func liveEdition(contracts []contract.Contract, month string, now time.Time) (*contract.Edition, error) {
+	if month == "" {
+		return nil, nil
+	}
+	m, err := contract.ParseMonth(month)
+	if err != nil {
+		return nil, err
+	}
+	terms, err := contract.Canonical(contracts)
+	if err != nil {
+		return nil, err
+	}
+	e := &contract.Edition{
+		State: m.StateAt(contracts, now.UnixMilli()), Terms: contract.Hash(terms),
+		ClosesAt: time.UnixMilli(m.ClosesMs(contracts)).UTC(),
+	}
+	if e.State == contract.Closed {
+		e.State = contract.Provisional
+	}
+	return e, nil
+}
