@@ -53,6 +53,7 @@ type Collector struct {
 	held    budget
 	reports chan struct{} // a place in it is the right to compute a report
 	metrics *metrics
+	tally   *tally
 }
 
 // New returns a Collector. It starts nothing.
@@ -70,6 +71,7 @@ func New(cfg Config) *Collector {
 		held:    budget{limit: maxHeld},
 		reports: make(chan struct{}, maxReports),
 	}
+	c.tally = &tally{store: cfg.Store, contracts: cfg.Book.Contracts, now: cfg.Now, log: cfg.Log}
 	c.metrics = newMetrics(c)
 	return c
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/gpumeter/gpumeter/collector/store"
@@ -37,6 +38,9 @@ var errStopped = errors.New("the collector is stopping")
 // that has begun is finished. It is called once.
 func (c *Collector) Run(ctx context.Context) error {
 	defer close(c.stopped)
+	var counting sync.WaitGroup
+	counting.Go(func() { c.tally.run(ctx) })
+	defer counting.Wait()
 	for {
 		select {
 		case <-ctx.Done():

@@ -50,7 +50,7 @@ func newMetrics(c *Collector) *metrics {
 		m.batches.WithLabelValues(string(s)) // a counter that appears late hides its first increase
 	}
 	m.registry.MustRegister(m.batches, m.records, m.quarantined, m.refusedPosts, m.commitErrors, m.commitSeconds, m.reportSeconds,
-		&gauges{c}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		&gauges{c}, c.tally, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 

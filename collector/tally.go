@@ -1,0 +1,279 @@
+package collector
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gpumeter/gpumeter/collector/store"
+	"github.com/gpumeter/gpumeter/contract"
+)
+
+// tallyLag is how far the tally stays behind: agents send a window within
+// seconds, and most outages of a network are shorter.
+const tallyLag = 10 * time.Minute
+
+// tallyBack is the time over which late records are looked for again: as long
+// as minute records are kept.
+const tallyBack = 35 * 24 * time.Hour
+
+// tallyShare bounds what of its time a collector spends on the tally.
+const tallyShare = 20
+
+// tally counts what became of contracted time up to a watermark, for /metrics.
+// What it has counted it never takes back: what arrives later is shown apart,
+// as the correction. It begins at the first start of a store's first
+// collector, and goes on where it stopped: each full hour is a document in the
+// store, so that all collectors of a store count the same.
+type tally struct {
+	store     store.Store
+	contracts func() []contract.Contract
+	now       func() time.Time
+	log       *slog.Logger
+
+	// Of the one goroutine that advances.
+	loaded bool
+
+	mu          sync.Mutex // guards what follows
+	counts      counts
+	corrections map[string]contract.Time
+	fleet       fleetCounts
+	failures    int
+}
+
+// counts are running totals up to a moment. They are kept as JSON.
+type counts struct {
+	AtMs     int64                   `json:"at_ms"`
+	Tranches map[string]trancheCount `json:"tranches"` // by CONTRACT/TRANCHE
+	// Uncontracted is GPU-ms by provider and model, "aws/H100".
+	Uncontracted map[string]int64 `json:"uncontracted_gpu_ms"`
+}
+
+// trancheCount is what one tranche came to, in GPU-ms.
+type trancheCount struct {
+	Buckets    contract.Time `json:"buckets_gpu_ms"`
+	OverageMs  int64         `json:"overage_gpu_ms"`
+	SMActiveMs int64         `json:"sm_active_gpu_ms"`
+	SMKnownMs  int64         `json:"sm_known_gpu_ms"`
+}
+
+// run advances the tally once a minute until ctx ends; less often where that
+// takes long.
+func (t *tally) run(ctx context.Context) {
+	for {
+		start := t.now()
+		err := t.advance(ctx, start)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			t.log.Error("contract counters do not advance", "err", err)
+			t.set(func() { t.failures++ })
+		}
+		wait := time.NewTimer(max(time.Minute, tallyShare*t.now().Sub(start)))
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return
+		case <-wait.C:
+		}
+	}
+}
+
+// advance counts up to tallyLag before now, by way of the last full hour.
+func (t *tally) advance(ctx context.Context, now time.Time) error {
+	presences, err := t.store.Presence(ctx)
+	if err != nil {
+		return fmt.Errorf("read presence: %w", err)
+	}
+	t.set(func() { t.fleet = countFleet(presences, now) })
+	to := now.Add(-tallyLag).Truncate(time.Minute)
+	hour := to.Truncate(time.Hour)
+	if !t.loaded {
+		if err := t.load(ctx, hour); err != nil {
+			return err
+		}
+	}
+	if t.counts.AtMs < hour.UnixMilli() {
+		if err := t.close(ctx, presences, hour); err != nil {
+			return err
+		}
+	}
+	if t.counts.AtMs >= to.UnixMilli() {
+		return nil
+	}
+	more, err := t.count(ctx, presences, t.counts.AtMs, to.UnixMilli())
+	if err != nil {
+		return err
+	}
+	t.set(func() { t.counts = t.counts.plus(more) })
+	return nil
+}
+
+func (t *tally) set(f func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f()
+}
+
+// tallyFolder is the folder of the documents, one for each full hour that a
+// collector stopped at.
+const tallyFolder = "tally/"
+
+func tallyName(hour time.Time) string {
+	return tallyFolder + strings.ToLower(hour.UTC().Format("2006-01-02T15"))
+}
+
+// load takes up the newest document, or begins at an hour.
+func (t *tally) load(ctx context.Context, hour time.Time) error {
+	names, err := t.store.DocumentNames(ctx, tallyFolder)
+	if err != nil {
+		return fmt.Errorf("list the tally's documents: %w", err)
+	}
+	if len(names) == 0 {
+		t.set(func() { t.counts = counts{AtMs: hour.UnixMilli()} })
+		if err := t.keep(ctx, hour); err != nil {
+			return err
+		}
+		names = []string{tallyName(hour)}
+	}
+	c, err := t.read(ctx, names[len(names)-1])
+	if err != nil {
+		return err
+	}
+	t.set(func() { t.counts = c })
+	t.loaded = true
+	return nil
+}
+
+func (t *tally) read(ctx context.Context, name string) (counts, error) {
+	var c counts
+	body, err := t.store.Document(ctx, name)
+	if err == nil {
+		err = json.Unmarshal(body, &c)
+	}
+	if err != nil {
+		return c, fmt.Errorf("read the tally's document %q: %w", name, err)
+	}
+	return c, nil
+}
+
+// keep makes the counts at a full hour durable. Another collector of the same
+// store that was there first has counted for all.
+func (t *tally) keep(ctx context.Context, hour time.Time) error {
+	body, err := json.Marshal(t.counts)
+	if err != nil {
+		return fmt.Errorf("encode the tally: %w", err)
+	}
+	err = t.store.PutDocument(ctx, tallyName(hour), body)
+	if !errors.Is(err, store.ErrTaken) {
+		return err
+	}
+	c, err := t.read(ctx, tallyName(hour))
+	if err != nil {
+		return err
+	}
+	t.set(func() { t.counts = c })
+	return nil
+}
+
+// close counts up to a full hour, keeps that, and compares what was counted
+// with what the records say now.
+func (t *tally) close(ctx context.Context, presences []contract.Presence, hour time.Time) error {
+	more, err := t.count(ctx, presences, t.counts.AtMs, hour.UnixMilli())
+	if err != nil {
+		return err
+	}
+	t.set(func() { t.counts = t.counts.plus(more) })
+	if err := t.keep(ctx, hour); err != nil {
+		return err
+	}
+	return t.correct(ctx, presences, hour)
+}
+
+// correct finds by how much the counts since tallyBack, or since the first
+// document, are off.
+func (t *tally) correct(ctx context.Context, presences []contract.Presence, hour time.Time) error {
+	names, err := t.store.DocumentNames(ctx, tallyFolder)
+	if err != nil {
+		return fmt.Errorf("list the tally's documents: %w", err)
+	}
+	for len(names) > 1 && names[0] < tallyName(hour.Add(-tallyBack)) {
+		names = names[1:]
+	}
+	base, err := t.read(ctx, names[0])
+	if err != nil {
+		return err
+	}
+	truth, err := t.count(ctx, presences, base.AtMs, hour.UnixMilli())
+	if err != nil {
+		return err
+	}
+	off := map[string]contract.Time{}
+	for key, is := range truth.Tranches {
+		was := t.counts.Tranches[key].Buckets
+		for b := range was {
+			is.Buckets[b] -= was[b] - base.Tranches[key].Buckets[b]
+		}
+		off[key] = is.Buckets
+	}
+	t.set(func() { t.corrections = off })
+	return nil
+}
+
+// count lays [fromMs, toMs) against the contracts.
+func (t *tally) count(ctx context.Context, presences []contract.Presence, fromMs, toMs int64) (counts, error) {
+	out := counts{AtMs: toMs, Tranches: map[string]trancheCount{}, Uncontracted: map[string]int64{}}
+	if fromMs >= toMs {
+		return out, nil
+	}
+	contracts := t.contracts()
+	span := contract.Period{FromMs: fromMs, ToMs: toMs}
+	periods := make([]contract.Period, len(contracts))
+	for i := range periods {
+		periods[i] = span
+	}
+	plan := contract.NewPlan(contracts, contract.Place(contracts, presences, toMs), periods, span)
+	answer, err := t.store.Sums(ctx, plan.Query())
+	if err != nil {
+		return out, fmt.Errorf("read sums: %w", err)
+	}
+	rep, err := plan.Build(answer, time.UnixMilli(toMs))
+	if err != nil {
+		return out, fmt.Errorf("lay against the contracts: %w", err)
+	}
+	for i := range rep.Contracts {
+		for _, l := range rep.Contracts[i].Tranches {
+			out.Tranches[rep.Contracts[i].Contract+"/"+l.Tranche] = trancheCount{l.Buckets, l.OverageMs, l.SMActiveMs, l.SMKnownMs}
+		}
+	}
+	for _, s := range rep.Uncontracted {
+		out.Uncontracted[s.Provider+"/"+s.Model] += s.Ms
+	}
+	return out, nil
+}
+
+// plus returns c and what followed it. Neither is changed: what was handed out
+// stays as it was.
+func (c counts) plus(more counts) counts {
+	out := counts{AtMs: more.AtMs, Tranches: map[string]trancheCount{}, Uncontracted: map[string]int64{}}
+	for _, from := range []counts{c, more} {
+		for key, x := range from.Tranches {
+			sum := out.Tranches[key]
+			sum.Buckets.Add(x.Buckets)
+			sum.OverageMs += x.OverageMs
+			sum.SMActiveMs += x.SMActiveMs
+			sum.SMKnownMs += x.SMKnownMs
+			out.Tranches[key] = sum
+		}
+		for key, ms := range from.Uncontracted {
+			out.Uncontracted[key] += ms
+		}
+	}
+	return out
+}

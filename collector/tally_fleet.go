@@ -1,0 +1,80 @@
+package collector
+
+import (
+	"strings"
+	"time"
+
+	"github.com/gpumeter/gpumeter/contract"
+	"github.com/gpumeter/gpumeter/usage"
+)
+
+// silentAfter is how long after its last record a GPU is silent: two of the
+// longest windows.
+const silentAfter = 10 * time.Minute
+
+// The states of a GPU, or of a node, in the fleet of now. What is silent for
+// longer than contract.Decommission, or said goodbye, is in none.
+const (
+	fleetReporting = "reporting"
+	fleetSilent    = "silent"
+	fleetMissing   = "missing" // its node reports, and never saw it
+)
+
+// fleetCounts is how many GPUs and nodes there are by what is known of them.
+type fleetCounts struct {
+	GPUs  map[fleetKey]int
+	Nodes map[fleetKey]int // without a model
+}
+
+type fleetKey struct{ Provider, Model, State string }
+
+// countFleet counts each GPU and each node once, where it was seen last.
+func countFleet(presences []contract.Presence, now time.Time) fleetCounts {
+	gpus, nodes := map[string]*contract.Presence{}, map[string]*contract.Presence{}
+	for i := range presences {
+		p := &presences[i]
+		for _, x := range []struct {
+			last map[string]*contract.Presence
+			key  string
+		}{{gpus, p.GPU}, {nodes, p.Node}} {
+			if was := x.last[x.key]; was == nil || was.EndMs < p.EndMs {
+				x.last[x.key] = p
+			}
+		}
+	}
+	out := fleetCounts{map[fleetKey]int{}, map[fleetKey]int{}}
+	for _, p := range gpus {
+		if state := fleetState(p, now); state != "" {
+			out.GPUs[fleetKey{p.Provider, p.Model, state}]++
+		}
+	}
+	for _, p := range nodes {
+		switch state := fleetState(p, now); state {
+		case "":
+		case fleetMissing:
+			out.Nodes[fleetKey{p.Provider, "", fleetReporting}]++
+		default:
+			out.Nodes[fleetKey{p.Provider, "", state}]++
+		}
+	}
+	return out
+}
+
+func fleetState(p *contract.Presence, now time.Time) string {
+	silence := now.Sub(time.UnixMilli(p.EndMs))
+	switch {
+	case p.Goodbye || silence > contract.Decommission:
+		return ""
+	case silence > silentAfter:
+		return fleetSilent
+	case usage.IsSlot(p.GPU):
+		return fleetMissing
+	}
+	return fleetReporting
+}
+
+// cutKey takes apart the key of an uncontracted count.
+func cutKey(key string) (provider, model string) {
+	i := strings.LastIndexByte(key, '/')
+	return key[:max(i, 0)], key[i+1:]
+}
