@@ -81,6 +81,18 @@ func missing(r *Report) []Finding {
 	return out
 }
 
+// Elsewhere counts the GPUs on the bus that the driver cannot show, and that are
+// not at fault: given to another kernel driver, or not to be seen from here.
+func Elsewhere(in Input) int {
+	n := 0
+	for _, f := range missing(&Report{Input: in}) {
+		if f.Rule != "gpu-missing" {
+			n++
+		}
+	}
+	return n
+}
+
 // absent says why a GPU on the bus is not shown. hidden says that all GPUs whose
 // device files are here are shown.
 func absent(d Device, id string, hidden bool) Finding {

@@ -69,7 +69,7 @@ func startNode(t *testing.T, scenario string, args ...string) *node {
 	addr := freeAddress(t)
 	n.url = "http://" + addr + "/metrics"
 	n.cmd = exec.Command(os.Args[0], append([]string{"run", "--state", n.state, "--lock", filepath.Join(n.state, "lock"),
-		"--listen", addr, "--nvml", lib, "--window", "10s", "--node", "n1"}, args...)...)
+		"--listen", addr, "--nvml", lib, "--window", "10s", "--node", "n1", "--cloud", "off"}, args...)...)
 	n.cmd.Env = append(os.Environ(), commandEnv+"=1", "GPUMETER_SIM_SCENARIO="+n.scenario)
 	n.cmd.Stderr = &n.log
 	if err := n.cmd.Start(); err != nil {

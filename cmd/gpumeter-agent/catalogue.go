@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gpumeter/gpumeter/agent"
 	"github.com/gpumeter/gpumeter/agent/holder"
 	"github.com/gpumeter/gpumeter/agent/host"
 	"github.com/gpumeter/gpumeter/agent/kmsg"
@@ -43,7 +44,7 @@ func catalogue() []chapter {
 		{"What the driver says of a GPU", ofRows(nvml.Table)},
 		{"What the driver says of a MIG instance", ofRows(nvml.InstanceTable)},
 		{"Time integrals of a GPU", ofDescs(meter.Descs(), "the meter")},
-		{"Identity and state", ofDescs(exporters.State(), "the agent")},
+		{"Identity and state", ofDescs(slices.Concat(exporters.State(), agent.Descs()), "the agent")},
 		{"The node itself", ofDescs(host.Descs(), "the kernel")},
 		{"The agent's own health", ofDescs(slices.Concat(kmsg.Descs(), holder.Descs(), otlp.Descs(), influx.Descs()), "the agent")},
 	}

@@ -17,34 +17,34 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/gpumeter/gpumeter/agent/nvml"
-	"github.com/gpumeter/gpumeter/usage"
 )
 
 // config is every setting of `gpumeter-agent run`. Each is a flag; a file
 // fills those that are not given.
 type config struct {
-	State     string        `yaml:"state"`
-	Lock      string        `yaml:"lock"`
-	Listen    []string      `yaml:"listen"`
-	WebConfig string        `yaml:"web_config"`
-	Collector string        `yaml:"collector"`
-	TokenFile string        `yaml:"token_file"`
-	CAFile    string        `yaml:"ca_file"`
-	NVML      string        `yaml:"nvml"`
-	Interval  time.Duration `yaml:"interval"`
-	Window    time.Duration `yaml:"window"`
-	SpoolMiB  int64         `yaml:"spool_mib"`
-	PauseFile string        `yaml:"pause_file"`
-	Node      string        `yaml:"node"`
-	LogLevel  string        `yaml:"log_level"`
-	Cloud     usage.Cloud   `yaml:"cloud"`
-	Metrics   []string      `yaml:"metrics"`
-	Host      bool          `yaml:"host"`
-	Kmsg      string        `yaml:"kmsg"`
-	OTLP      otlpConfig    `yaml:"otlp"`
-	Influx    influxConfig  `yaml:"influx"`
-	DCGM      dcgmConfig    `yaml:"dcgm"`
-	Holders   holdersConfig `yaml:",inline"`
+	State        string        `yaml:"state"`
+	Lock         string        `yaml:"lock"`
+	Listen       []string      `yaml:"listen"`
+	WebConfig    string        `yaml:"web_config"`
+	Collector    string        `yaml:"collector"`
+	TokenFile    string        `yaml:"token_file"`
+	CAFile       string        `yaml:"ca_file"`
+	NVML         string        `yaml:"nvml"`
+	Interval     time.Duration `yaml:"interval"`
+	Window       time.Duration `yaml:"window"`
+	SpoolMiB     int64         `yaml:"spool_mib"`
+	PauseFile    string        `yaml:"pause_file"`
+	Node         string        `yaml:"node"`
+	LogLevel     string        `yaml:"log_level"`
+	Cloud        cloudConfig   `yaml:"cloud"`
+	ExpectedGPUs int           `yaml:"expected_gpus"`
+	Metrics      []string      `yaml:"metrics"`
+	Host         bool          `yaml:"host"`
+	Kmsg         string        `yaml:"kmsg"`
+	OTLP         otlpConfig    `yaml:"otlp"`
+	Influx       influxConfig  `yaml:"influx"`
+	DCGM         dcgmConfig    `yaml:"dcgm"`
+	Holders      holdersConfig `yaml:",inline"`
 }
 
 // Defaults. The port is free of other well-known exporters.
@@ -66,17 +66,10 @@ func (c *config) flags(fs *pflag.FlagSet) {
 	fs.DurationVar(&c.Window, "window", time.Minute, "length of a window, 10s to 5m, a divisor of one hour")
 	fs.Int64Var(&c.SpoolMiB, "spool-mib", 256, "largest size of the spool in MiB")
 	fs.StringVar(&c.PauseFile, "pause-file", "", "the agent lets go of the driver while this file exists")
-	fs.StringVar(&c.Node, "node", "", "name of this node (default: its host name)")
+	fs.StringVar(&c.Node, "node", "", "name of this node (default: $NODE_NAME, as a pod is given it, else its host name)")
 	fs.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
-	fs.StringVar(&c.Cloud.Provider, "cloud-provider", "", "cloud that the node is rented from: aws, azure, google, oracle, coreweave, …")
-	fs.StringVar(&c.Cloud.Account, "cloud-account", "", "account, subscription, project or tenancy")
-	fs.StringVar(&c.Cloud.Region, "cloud-region", "", "region")
-	fs.StringVar(&c.Cloud.Zone, "cloud-zone", "", "zone")
-	fs.StringVar(&c.Cloud.InstanceType, "cloud-instance-type", "", "instance type")
-	fs.StringVar(&c.Cloud.InstanceID, "cloud-instance-id", "", "instance id")
-	fs.StringVar(&c.Cloud.Reservation, "cloud-reservation", "", "reservation id")
-	fs.StringVar(&c.Cloud.Cluster, "cloud-cluster", "", "cluster")
-	fs.StringVar(&c.Cloud.Rack, "cloud-rack", "", "rack or NVLink domain")
+	c.Cloud.flags(fs)
+	fs.IntVar(&c.ExpectedGPUs, "expected-gpus", 0, "how many GPUs this node should have; 0 is as many as its instance type has, where that is known")
 	fs.StringSliceVar(&c.Metrics, "metrics", nil, "groups of metrics that are read besides the default ones: "+strings.Join(nvml.Groups(), ", ")+", or all")
 	fs.BoolVar(&c.Host, "host", true, "read the node's CPU, memory, disks and network too")
 	fs.StringVar(&c.Kmsg, "kmsg", kmsgAuto, "where the kernel's log is read for errors of GPUs: auto, off or a path")
@@ -159,7 +152,7 @@ func (c *config) validate() error {
 	case c.NVML != "" && !filepath.IsAbs(c.NVML):
 		return usageError{fmt.Errorf("nvml %q is not an absolute path", c.NVML)}
 	}
-	for _, err := range []error{nvml.CheckGroups(c.Metrics), c.OTLP.validate(), c.Influx.validate(), c.DCGM.validate(), c.Holders.validate()} {
+	for _, err := range []error{nvml.CheckGroups(c.Metrics), c.Cloud.validate(), checkExpected(c.ExpectedGPUs), c.OTLP.validate(), c.Influx.validate(), c.DCGM.validate(), c.Holders.validate()} {
 		if err != nil {
 			return usageError{err}
 		}

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -100,6 +102,9 @@ func writeStatus(w io.Writer, body []byte, output string) error {
 		state = "paused"
 	}
 	fmt.Fprintf(w, "node %s   driver %s   %s\n", s.Node, s.Driver, state)
+	if err := writePlace(w, &s); err != nil {
+		return err
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, g := range s.GPUs {
 		seen := "observed"
@@ -112,6 +117,26 @@ func writeStatus(w io.Writer, body []byte, output string) error {
 		return err
 	}
 	return writeSources(w, s.Holders)
+}
+
+// writePlace says where the node stands and who said so, who did not answer, and
+// how many GPUs are missing there.
+func writePlace(w io.Writer, s *agent.Status) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "stands in")
+	for _, f := range s.Cloud.Fields() {
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", f.Name, f.Value, f.From)
+	}
+	if len(s.Cloud.Fields()) == 0 {
+		fmt.Fprintln(t, "  unknown")
+	}
+	for _, source := range slices.Sorted(maps.Keys(s.Cloud.Failed)) {
+		fmt.Fprintf(t, "  %s fails\t%s\n", source, s.Cloud.Failed[source])
+	}
+	if s.Missing > 0 {
+		fmt.Fprintf(t, "%d of %d GPUs are missing\n", s.Missing, s.Expected)
+	}
+	return t.Flush()
 }
 
 // writeSources says which sources of holders work.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -132,6 +133,7 @@ func serve(ctx context.Context, c config, p parts, log *slog.Logger) error {
 	}
 	a, err := agent.New(agent.Config{
 		Node: p.node, BootID: bootID(),
+		Cloud: c.Cloud.new(p.node.Name, log), ExpectedGPUs: c.ExpectedGPUs, Elsewhere: elsewhere,
 		Interval: c.Interval, Window: c.Window,
 		NewReader: func(known []metric.GPU) agent.Reader {
 			return nvml.NewReader(nvml.Config{Library: c.NVML, Interval: c.Interval, Groups: slices.Concat(c.Metrics, c.DCGM.groups()), Known: known, Log: log})
@@ -235,14 +237,14 @@ func obeySignals(ctx context.Context, a *agent.Agent, log *slog.Logger) error {
 
 // thisNode describes the machine that the agent runs on.
 func thisNode(c config) (usage.Node, error) {
-	name := c.Node
+	name := cmp.Or(c.Node, os.Getenv("NODE_NAME"))
 	if name == "" {
 		var err error
 		if name, err = os.Hostname(); err != nil {
 			return usage.Node{}, fmt.Errorf("find the node's name (give --node): %w", err)
 		}
 	}
-	n := usage.Node{Name: name, MachineID: readLine("/etc/machine-id"), Cloud: c.Cloud, Agent: version}
+	n := usage.Node{Name: name, MachineID: readLine("/etc/machine-id"), Cloud: c.Cloud.Cloud, Agent: version}
 	if err := n.Check(); err != nil {
 		return n, usageError{err}
 	}
