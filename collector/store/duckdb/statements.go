@@ -21,6 +21,7 @@ var (
 	sqlCountedAll    = read("counted_all")
 	sqlCountedOwned  = read("counted_owned")
 	sqlSums          = read("sums")
+	sqlSumsByHolder  = read("sums_by_holder")
 	sqlStraddles     = read("straddles")
 	sqlOverlaps      = read("overlaps")
 	sqlClaims        = read("claims")

@@ -12,8 +12,8 @@ import (
 	"github.com/gpumeter/gpumeter/usage"
 )
 
-// Sums answers a query in one snapshot: see store.Store. Sums come by key and
-// slot, straddling records in no order.
+// Sums answers a query in one snapshot: see store.Store. Sums come by key,
+// slot and holder, straddling records in no order.
 func (d *DB) Sums(ctx context.Context, q contract.Query) (contract.Answer, error) {
 	for i := 1; i < len(q.Edges); i++ {
 		if q.Edges[i-1] >= q.Edges[i] {
@@ -78,7 +78,11 @@ func (a *question) ask(ctx context.Context, conn *sql.Conn) error {
 	if err := exec(ctx, conn, counted); err != nil {
 		return err
 	}
-	return errors.Join(a.sums(ctx, conn), a.straddles(ctx, conn))
+	sums := a.sums
+	if a.ByHolder {
+		sums = a.sumsByHolder
+	}
+	return errors.Join(sums(ctx, conn), a.straddles(ctx, conn))
 }
 
 func (a *question) putSpans(ctx context.Context, conn *sql.Conn) error {
@@ -133,6 +137,31 @@ func (a *question) sums(ctx context.Context, conn *sql.Conn) error {
 		err := scan(append([]any{&s.Key, &s.Slot}, fields(&s.Sums)...)...)
 		a.answer.Sums = append(a.answer.Sums, s)
 		return err
+	}, a.args("width", "from", "to")...)
+}
+
+// sumsByHolder numbers the holders anew: a store knows many more than an
+// answer speaks of.
+func (a *question) sumsByHolder(ctx context.Context, conn *sql.Conn) error {
+	index := map[int32]int{}
+	return each(ctx, conn, sqlSumsByHolder, func(scan func(...any) error) error {
+		var s contract.Sum
+		var holder int32
+		if err := scan(append([]any{&s.Key, &s.Slot, &holder}, fields(&s.Sums)...)...); err != nil {
+			return err
+		}
+		if holder < 1 || int(holder) > len(a.holders) {
+			return fmt.Errorf("records have the holder %d, which is not there", holder)
+		}
+		n, ok := index[holder]
+		if !ok {
+			n = len(a.answer.Holders)
+			index[holder] = n
+			a.answer.Holders = append(a.answer.Holders, a.holders[holder-1])
+		}
+		s.Holder = n
+		a.answer.Sums = append(a.answer.Sums, s)
+		return nil
 	}, a.args("width", "from", "to")...)
 }
 

@@ -94,7 +94,8 @@ func (m *Model) Sums(_ context.Context, q contract.Query) (contract.Answer, erro
 		byGPU[c.GPU] = append(byGPU[c.GPU], c)
 	}
 	var out contract.Answer
-	sums := map[[2]int]usage.Sums{}
+	type cell struct{ key, slot, holder int }
+	sums := map[cell]usage.Sums{}
 	for _, c := range claims {
 		key, slot, found := find(q, c)
 		switch {
@@ -104,13 +105,20 @@ func (m *Model) Sums(_ context.Context, q contract.Query) (contract.Answer, erro
 		case slot < 0:
 			out.Straddles = append(out.Straddles, contract.Straddle{Unit: c.unit, Record: c.Record})
 		default:
-			s := sums[[2]int{key, slot}]
+			at := cell{key, slot, 0}
+			if q.ByHolder {
+				if at.holder = slices.Index(out.Holders, c.Holder); at.holder < 0 {
+					at.holder = len(out.Holders)
+					out.Holders = append(out.Holders, c.Holder)
+				}
+			}
+			s := sums[at]
 			s.Add(c.Sums)
-			sums[[2]int{key, slot}] = s
+			sums[at] = s
 		}
 	}
 	for at, s := range sums {
-		out.Sums = append(out.Sums, contract.Sum{Key: at[0], Slot: at[1], Sums: s})
+		out.Sums = append(out.Sums, contract.Sum{Key: at.key, Slot: at.slot, Holder: at.holder, Sums: s})
 	}
 	sortAnswer(&out)
 	return out, nil
@@ -150,17 +158,34 @@ func find(q contract.Query, c claim) (key, slot int, found bool) {
 
 // sortAnswer puts an answer into one order, for comparing.
 func sortAnswer(a *contract.Answer) {
+	sortHolders(a)
 	slices.SortFunc(a.Sums, func(x, y contract.Sum) int {
-		return cmp.Or(cmp.Compare(x.Key, y.Key), cmp.Compare(x.Slot, y.Slot))
+		return cmp.Or(cmp.Compare(x.Key, y.Key), cmp.Compare(x.Slot, y.Slot), cmp.Compare(x.Holder, y.Holder))
 	})
 	slices.SortFunc(a.Straddles, compareStraddles)
 }
 
+// sortHolders numbers the holders in their order. Those of whom no sum speaks
+// are left in: none should be there.
+func sortHolders(a *contract.Answer) {
+	sorted := slices.Clone(a.Holders)
+	slices.SortFunc(sorted, compareHolders)
+	for i := range a.Sums {
+		if h := a.Sums[i].Holder; h < len(a.Holders) {
+			a.Sums[i].Holder = slices.Index(sorted, a.Holders[h])
+		}
+	}
+	a.Holders = sorted
+}
+
+func compareHolders(a, b usage.Holder) int {
+	return cmp.Or(cmp.Compare(a.Basis, b.Basis), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Group, b.Group),
+		cmp.Compare(a.Name, b.Name), cmp.Compare(a.Part, b.Part), cmp.Compare(a.Labels, b.Labels))
+}
+
 func compareStraddles(x, y contract.Straddle) int {
-	a, b := x.Holder, y.Holder
 	return cmp.Or(cmp.Compare(x.Unit, y.Unit), cmp.Compare(x.StartMs, y.StartMs), cmp.Compare(x.EndMs, y.EndMs),
-		cmp.Compare(a.Basis, b.Basis), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Group, b.Group),
-		cmp.Compare(a.Name, b.Name), cmp.Compare(a.Part, b.Part), cmp.Compare(a.Labels, b.Labels), cmp.Compare(x.Reason, y.Reason),
+		compareHolders(x.Holder, y.Holder), cmp.Compare(x.Reason, y.Reason),
 		cmp.Compare(x.BusyMs, y.BusyMs), cmp.Compare(x.IdleMs, y.IdleMs), cmp.Compare(x.UnallocatedMs, y.UnallocatedMs),
 		cmp.Compare(x.UnmeasuredMs, y.UnmeasuredMs), cmp.Compare(x.UnhealthyMs, y.UnhealthyMs), cmp.Compare(x.EnergyMJ, y.EnergyMJ))
 }

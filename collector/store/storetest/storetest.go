@@ -39,6 +39,7 @@ func Run(t *testing.T, open Open) {
 		{"BelievesAGoodbyeAfterTheLastRecord", believesAGoodbye},
 		{"BelievesAGoodbyeInBetween", believesAGoodbyeInBetween},
 		{"AddsUpByKeyAndSlot", addsUpByKeyAndSlot},
+		{"AddsUpByHolder", addsUpByHolder},
 		{"ReturnsWhatStraddles", returnsWhatStraddles},
 		{"LetsTheOwnerCount", letsTheOwnerCount},
 		{"AddsUpNothingForOddQueries", addsUpNothing},

@@ -93,14 +93,14 @@ type labelled struct {
 	Units []string // of the straddles, in their order
 }
 
-func answerTo(t *testing.T, st store.Store, spans []wanted, edges []int64) labelled {
+func answerTo(t *testing.T, st store.Store, spans []wanted, edges []int64, byHolder bool) labelled {
 	t.Helper()
 	names := labels(t, st)
 	units := map[string]int64{}
 	for unit, l := range names {
 		units[l] = unit
 	}
-	q := contract.Query{Edges: edges}
+	q := contract.Query{Edges: edges, ByHolder: byHolder}
 	for _, s := range spans {
 		s.Unit = units[s.label]
 		q.Spans = append(q.Spans, s.Span)
@@ -140,9 +140,11 @@ func compareStores(t *testing.T, got store.Store, want *Model, seed uint64) {
 	}
 	for range 3 {
 		spans, edges := randomQuery(r, presence)
-		g, w := answerTo(t, got, spans, edges), answerTo(t, want, spans, edges)
-		if diff := gocmp.Diff(g, w); diff != "" {
-			t.Fatalf("seed %d: answer to %d spans, edges %v (-got +want):\n%s", seed, len(spans), edges, diff)
+		for _, byHolder := range []bool{false, true} {
+			g, w := answerTo(t, got, spans, edges, byHolder), answerTo(t, want, spans, edges, byHolder)
+			if diff := gocmp.Diff(g, w); diff != "" {
+				t.Fatalf("seed %d: answer to %d spans, edges %v, by holder %v (-got +want):\n%s", seed, len(spans), edges, byHolder, diff)
+			}
 		}
 	}
 }

@@ -35,6 +35,13 @@ func query(t *testing.T, st store.Store, q contract.Query) contract.Answer {
 		t.Fatalf("sums: %v", err)
 	}
 	a.Sums = slices.DeleteFunc(a.Sums, func(s contract.Sum) bool { return s.Sums == usage.Sums{} })
+	spoken := map[int]bool{}
+	for _, s := range a.Sums {
+		spoken[s.Holder] = true
+	}
+	if q.ByHolder && len(spoken) > len(a.Holders) {
+		t.Errorf("sums speak of %d holders of %d", len(spoken), len(a.Holders))
+	}
 	sortAnswer(&a)
 	return a
 }
@@ -73,6 +80,50 @@ func addsUpByKeyAndSlot(t *testing.T, open Open) {
 	wantAnswer(t, got, contract.Answer{Sums: []contract.Sum{
 		busySum(0, 0, minute), busySum(0, 1, minute), {Key: 1, Slot: 2, Sums: full}, busySum(3, 0, minute), busySum(3, 1, minute),
 	}})
+}
+
+func addsUpByHolder(t *testing.T, open Open) {
+	dir := t.TempDir()
+	st := open(t, dir)
+	a := usage.Holder{Basis: usage.BasisKubelet, Kind: "pod", Group: "ml", Name: "a", Part: "main"}
+	b, c := a, a
+	b.Part, c.Labels = "side", "team=x"
+	nobody := usage.Holder{Basis: usage.BasisKubelet}
+	var list []usage.Record
+	for i, h := range []usage.Holder{a, b, c, a, nobody, {}, a} { // each a third of a minute, two to the last
+		r := busy("GPU-a", t0+int64(i/3)*minute, t0+int64(i/3+1)*minute)
+		r.Holder, r.BusyMs = h, 20*second
+		list = append(list, r)
+	}
+	add(t, st, []usage.Sealed{records(1, 1, list...)})
+	// Another agent's claim to the second minute does not own it, and its
+	// holder is not spoken of.
+	lost := busy("GPU-a", t0+minute, t0+2*minute)
+	lost.Holder.Kind = "user"
+	add(t, st, []usage.Sealed{records(2, 1, lost)})
+	closeStore(t, st)
+	st = open(t, dir)
+	defer closeStore(t, st)
+	presence, err := st.Presence(context.Background())
+	if err != nil || len(presence) == 0 {
+		t.Fatalf("presence = %v, %v", presence, err)
+	}
+	q := contract.Query{ByHolder: true, Edges: []int64{t0, t0 + hour}, Spans: []contract.Span{
+		{Unit: presence[0].Unit, FromMs: t0, ToMs: t0 + 2*minute, Key: 1}, {Unit: presence[0].Unit, FromMs: t0 + 2*minute, ToMs: t0 + 2*minute + second, Key: 2},
+	}}
+	sum := func(h int, ms int64) contract.Sum {
+		return contract.Sum{Key: 1, Holder: h, Sums: usage.Sums{BusyMs: ms}}
+	}
+	want := contract.Answer{
+		Holders:   []usage.Holder{a, b, c, nobody, {}},
+		Sums:      []contract.Sum{sum(0, 40*second), sum(1, 20*second), sum(2, 20*second), sum(3, 20*second), sum(4, 20*second)},
+		Straddles: []contract.Straddle{{Record: list[6]}},
+		Overlaps:  1,
+	}
+	wantAnswer(t, query(t, st, q), want)
+	q.ByHolder = false
+	want.Holders, want.Sums = nil, []contract.Sum{busySum(1, 0, 2*minute)}
+	wantAnswer(t, query(t, st, q), want)
 }
 
 func returnsWhatStraddles(t *testing.T, open Open) {
