@@ -140,6 +140,23 @@ func checkCorrections(t *testing.T, x *tallied) {
 	}
 }
 
+// TestCorrectionsReachBackSoFar has records arrive for the day before, and for
+// a day that minute records are no longer kept of.
+func TestCorrectionsReachBackSoFar(t *testing.T) {
+	x := newTallied(t)
+	for range 40 {
+		x.send(x.clock.Add(-time.Hour))
+		x.step(x.tally)
+		x.clock = x.clock.AddDate(0, 0, 1)
+	}
+	x.send(tallyStart.Add(24*time.Hour - 30*time.Minute))
+	x.send(x.clock.Add(-24*time.Hour - 30*time.Minute))
+	x.step(x.tally)
+	if got := x.corrections["c/t"]; got[contract.Busy] != 60_000 || got[contract.Unobserved] != -60_000 || got.Total() != 0 {
+		t.Errorf("corrected by %v, want one minute from unobserved to busy", got)
+	}
+}
+
 // TestCollectorsOfOneStoreCountTheSame lets a second collector close an hour
 // on other records than the first.
 func TestCollectorsOfOneStoreCountTheSame(t *testing.T) {
