@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gpumeter/gpumeter/collector"
+	"github.com/gpumeter/gpumeter/contract"
 )
 
 func TestParseAsk(t *testing.T) {
@@ -38,6 +39,8 @@ func TestParseAsk(t *testing.T) {
 	f("since=7d", collector.Ask{Since: 7 * day})
 	f("since=1d12h", collector.Ask{Since: 36 * time.Hour})
 	f("since=90m", collector.Ask{Since: 90 * time.Minute})
+	f("by=team&top=5", collector.Ask{By: contract.ByTeam, Top: 5})
+	f("by=node&top=all", collector.Ask{By: contract.ByNode, Top: collector.AllGroups})
 }
 
 func TestAskSaysWhatIsWrong(t *testing.T) {
@@ -57,7 +60,7 @@ func TestAskSaysWhatIsWrong(t *testing.T) {
 			t.Errorf("%q: %v, want %q", query, err, want)
 		}
 	}
-	f("moth=2026-10", `unknown parameter "moth": want month, from, to, since or contract`)
+	f("moth=2026-10", `unknown parameter "moth": want month, from, to, since, contract, revision, by or top`)
 	f("month=2026-10&month=2026-11", "month is given 2 times")
 	f("month=2026-10&since=7d", "month, since and from/to are given together: want one of them")
 	f("month=October", `month "October" is not of the form 2026-10`)
@@ -74,4 +77,10 @@ func TestAskSaysWhatIsWrong(t *testing.T) {
 	f("since=2562047h", `since "2562047h" is not between a minute and five years`)
 	f("since=0d", `since "0d" is not a span of time such as 7d or 12h`)
 	f("since=1s", `since "1s" is not between a minute and five years`)
+	f("by=teams", `by "teams" is not cloud, account, region, model, node, holder or team`)
+	f("by=team&top=0", `top "0" is neither a number from 1 nor "all"`)
+	f("by=team&top=-1", `top "-1" is neither a number from 1 nor "all"`)
+	f("by=team&top=9999999999", `top "9999999999" is neither a number from 1 nor "all"`)
+	f("top=3", "top is given without by: only groups are listed by what they cost")
+	f("month=2026-10&revision=latest&by=team", "revision and by are given together: a breakdown is no part of a closed month")
 }

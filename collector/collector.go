@@ -54,6 +54,8 @@ type Collector struct {
 	reports chan struct{} // a place in it is the right to compute a report
 	metrics *metrics
 	tally   *tally
+	books   *Books
+	keeper  *keeper
 }
 
 // New returns a Collector. It starts nothing.
@@ -73,5 +75,7 @@ func New(cfg Config) *Collector {
 	}
 	c.tally = &tally{store: cfg.Store, contracts: cfg.Book.Contracts, now: cfg.Now, log: cfg.Log}
 	c.metrics = newMetrics(c)
+	c.books = NewBooks(cfg.Store)
+	c.keeper = newKeeper(c.books, &c.cfg, c.metrics.ledgerErrors.Inc)
 	return c
 }

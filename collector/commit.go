@@ -40,6 +40,7 @@ func (c *Collector) Run(ctx context.Context) error {
 	defer close(c.stopped)
 	var counting sync.WaitGroup
 	counting.Go(func() { c.tally.run(ctx) })
+	counting.Go(func() { c.keeper.run(ctx) })
 	defer counting.Wait()
 	for {
 		select {
@@ -155,6 +156,8 @@ func (c *Collector) answer(ctx context.Context, p *post, statuses []store.Status
 		b := &p.good[i].Batch
 		c.metrics.count(s, b)
 		switch s {
+		case store.Committed:
+			c.keeper.note(b)
 		case store.Duplicate:
 			a.Duplicates++
 		case store.Conflict:

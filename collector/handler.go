@@ -23,6 +23,7 @@ func (c *Collector) Handler() http.Handler {
 	mux.Handle("POST /v1/usage", allow(c.cfg.Tokens.Agents, c.cfg.Tokens.Readers, c.takeUsage))
 	mux.Handle("GET /api/v1/report", read(c.serveReport(writeReportJSON)))
 	mux.Handle("GET /api/v1/report.csv", read(c.serveReport(writeReportCSV)))
+	mux.Handle("GET /api/v1/periods", read(c.servePeriods))
 	mux.Handle("GET /metrics", read(promhttp.HandlerFor(c.metrics.registry, promhttp.HandlerOpts{EnableOpenMetrics: true}).ServeHTTP))
 	mux.Handle("GET /{$}", read(c.servePage))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") })
@@ -91,7 +92,7 @@ func (c *Collector) Report(ctx context.Context, ask Ask) (contract.Report, error
 		return contract.Report{}, ctx.Err()
 	}
 	start := c.cfg.Now()
-	rep, err := Report(ctx, c.cfg.Store, c.cfg.Book.Contracts(), ask, start)
+	rep, err := c.books.Report(ctx, c.cfg.Book.Contracts(), ask, start)
 	c.metrics.reportSeconds.Observe(c.cfg.Now().Sub(start).Seconds())
 	return rep, err
 }
@@ -103,7 +104,7 @@ func (c *Collector) explain(err error) (int, error) {
 	switch {
 	case errors.As(err, &ask):
 		return http.StatusBadRequest, err
-	case errors.Is(err, ErrUnknownContract):
+	case errors.Is(err, ErrUnknownContract), errors.Is(err, ErrNoRevision):
 		return http.StatusNotFound, err
 	case errors.Is(err, ErrNoData):
 		return http.StatusUnprocessableEntity, err

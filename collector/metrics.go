@@ -17,6 +17,7 @@ type metrics struct {
 	quarantined   prometheus.Counter
 	refusedPosts  *prometheus.CounterVec
 	commitErrors  prometheus.Counter
+	ledgerErrors  prometheus.Counter
 	commitSeconds prometheus.Histogram
 	reportSeconds prometheus.Histogram
 }
@@ -37,6 +38,7 @@ func newMetrics(c *Collector) *metrics {
 			Name: "gpumeter_collector_refused_posts_total", Help: "Posts of which nothing was acknowledged, by HTTP status.",
 		}, []string{"code"}),
 		commitErrors: counter("gpumeter_collector_commit_errors_total", "Commits that the store refused."),
+		ledgerErrors: counter("gpumeter_collector_ledger_errors_total", "Times that closing or correcting months ended with an error."),
 		commitSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "gpumeter_collector_commit_seconds", Help: "How long the store took for a commit.",
 			Buckets: []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30},
@@ -49,7 +51,7 @@ func newMetrics(c *Collector) *metrics {
 	for _, s := range []store.Status{store.Committed, store.Duplicate, store.Conflict} {
 		m.batches.WithLabelValues(string(s)) // a counter that appears late hides its first increase
 	}
-	m.registry.MustRegister(m.batches, m.records, m.quarantined, m.refusedPosts, m.commitErrors, m.commitSeconds, m.reportSeconds,
+	m.registry.MustRegister(m.batches, m.records, m.quarantined, m.refusedPosts, m.commitErrors, m.ledgerErrors, m.commitSeconds, m.reportSeconds,
 		&gauges{c}, c.tally, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
