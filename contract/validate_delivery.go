@@ -21,11 +21,11 @@ func (v trancheCheck) delivery() *FieldError {
 	switch d.Unit {
 	case "", DeliverGPU:
 		if d.GPUsPerUnit != 0 {
-			return v.wrong("gpus per unit", -1, "are said, although the unit of delivery is a GPU")
+			return v.wrong("gpus per unit", -1, "is said, although the unit of delivery is a GPU")
 		}
 	case DeliverNode, DeliverRack:
 		if d.GPUsPerUnit < 0 || d.GPUsPerUnit > maxUnit {
-			return v.wrong("gpus per unit", -1, "are %d, not between 1 and %d", d.GPUsPerUnit, maxUnit)
+			return v.wrong("gpus per unit", -1, "is %d, not between 1 and %d", d.GPUsPerUnit, maxUnit)
 		}
 	default:
 		return v.wrong("unit of delivery", -1, "%q is not gpu, node or rack", d.Unit)

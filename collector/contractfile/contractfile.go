@@ -60,12 +60,12 @@ func Parse(name string, r io.Reader) ([]contract.Contract, error) {
 	}
 	out := make([]contract.Contract, len(doc.Contracts))
 	for i := range doc.Contracts {
-		if out[i], err = (build{d, &doc.Contracts[i]}).contract(); err != nil {
+		if out[i], err = (build{decoder: d, entry: &doc.Contracts[i]}).contract(); err != nil {
 			return nil, err
 		}
 	}
 	if err := contract.ValidateAll(out); err != nil {
-		return nil, d.locate(err, doc.Contracts)
+		return nil, d.locate(err, root)
 	}
 	return out, nil
 }

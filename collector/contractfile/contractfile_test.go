@@ -129,7 +129,7 @@ func TestLoadNamesAMissingFile(t *testing.T) {
 // contracts that make sense.
 func FuzzParse(f *testing.F) {
 	files, _ := filepath.Glob("testdata/bad/*.yaml")
-	for _, name := range append(files, "testdata/example.yaml") {
+	for _, name := range append(files, "testdata/example.yaml", "testdata/terms.yaml") {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			f.Fatal(err)
@@ -158,5 +158,5 @@ contracts:
     vendor: aws
 `))
 	fmt.Println(err)
-	// Output: contracts.yaml:4: unknown key "vendor" in a contract, which knows id, title, provider, currency, billing_timezone, tranches
+	// Output: contracts.yaml:4: unknown key "vendor" in a contract, which knows id, title, provider, currency, billing_timezone, cut_off, tranches, commitments, slas
 }

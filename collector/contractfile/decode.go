@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/gpumeter/gpumeter/contract"
 )
 
 // decoder fills the structs of document.go from YAML nodes and remembers the
@@ -81,13 +83,17 @@ func (d decoder) fillStruct(n *yaml.Node, v reflect.Value, p place) error {
 		key := n.Content[i]
 		f, ok := find(fields, key)
 		if !ok {
-			return d.wrong(key.Line, "unknown key %q in %s, which knows %s", clip(key.Value), p.what, names(fields))
+			return d.wrong(key.Line, "unknown key %q in %s, which knows %s%s", clip(key.Value), p.what, strings.Join(names(fields), ", "), orNearest(key.Value, fields))
 		}
 		if seen[f.key] {
 			return d.wrong(key.Line, "key %q stands twice in %s", f.key, p.what)
 		}
 		seen[f.key] = true
-		if err := d.fill(n.Content[i+1], v.Field(f.index), place{f.key, f.item}); err != nil {
+		value := n.Content[i+1]
+		if f.filled && value.Kind == yaml.SequenceNode && len(value.Content) == 0 {
+			return d.wrong(value.Line, "%s is an empty list: leave the key out, or fill it", f.key)
+		}
+		if err := d.fill(value, v.Field(f.index), place{f.key, f.item}); err != nil {
 			return err
 		}
 	}
@@ -101,9 +107,9 @@ func (d decoder) fillStruct(n *yaml.Node, v reflect.Value, p place) error {
 
 // field is one key of a mapping.
 type field struct {
-	key, item string
-	need      bool
-	index     int
+	key, item    string
+	need, filled bool
+	index        int
 }
 
 func fieldsOf(t reflect.Type) []field {
@@ -111,7 +117,7 @@ func fieldsOf(t reflect.Type) []field {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		if key := f.Tag.Get("yaml"); key != "" {
-			out = append(out, field{key, f.Tag.Get("item"), f.Tag.Get("need") != "", i})
+			out = append(out, field{key, f.Tag.Get("item"), f.Tag.Get("need") != "", f.Tag.Get("filled") != "", i})
 		}
 	}
 	return out
@@ -126,12 +132,19 @@ func find(fields []field, key *yaml.Node) (field, bool) {
 	return field{}, false
 }
 
-func names(fields []field) string {
+func names(fields []field) []string {
 	var out []string
 	for _, f := range fields {
 		out = append(out, f.key)
 	}
-	return strings.Join(out, ", ")
+	return out
+}
+
+func orNearest(key string, fields []field) string {
+	if near, ok := contract.Nearest(key, names(fields)); ok {
+		return fmt.Sprintf("; did you mean %q?", near)
+	}
+	return ""
 }
 
 // form says what a node is.

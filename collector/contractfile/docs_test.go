@@ -16,6 +16,8 @@ func TestDocsNameEveryKeyAndTheirExampleIsRead(t *testing.T) {
 	page := string(text)
 	for _, s := range []reflect.Type{
 		reflect.TypeFor[contractEntry](), reflect.TypeFor[trancheEntry](), reflect.TypeFor[scopeEntry](),
+		reflect.TypeFor[rateEntry](), reflect.TypeFor[substituteEntry](), reflect.TypeFor[applicabilityEntry](), reflect.TypeFor[ruleEntry](),
+		reflect.TypeFor[commitmentEntry](), reflect.TypeFor[floorEntry](), reflect.TypeFor[slaEntry](), reflect.TypeFor[tierEntry](), reflect.TypeFor[claimEntry](),
 	} {
 		for _, f := range fieldsOf(s) {
 			if !strings.Contains(page, "`"+f.key+"`") {
@@ -23,12 +25,14 @@ func TestDocsNameEveryKeyAndTheirExampleIsRead(t *testing.T) {
 			}
 		}
 	}
-	_, rest, ok := strings.Cut(page, "```yaml\n")
-	example, _, closed := strings.Cut(rest, "```")
-	if !ok || !closed {
+	parts := strings.Split(page, "```yaml\n")[1:]
+	if len(parts) == 0 {
 		t.Fatal("docs/contracts.md has no example")
 	}
-	if got, err := Parse("docs/contracts.md", strings.NewReader(example)); err != nil || len(got) != 2 {
-		t.Errorf("its example: %d contracts, %v", len(got), err)
+	for i, part := range parts {
+		example, _, closed := strings.Cut(part, "```")
+		if got, err := Parse("docs/contracts.md", strings.NewReader(example)); err != nil || len(got) == 0 || !closed {
+			t.Errorf("its example %d: %d contracts, %v", i+1, len(got), err)
+		}
 	}
 }

@@ -28,6 +28,10 @@ func TestSchemaHasTheKeysThatAreRead(t *testing.T) {
 	structs := map[string]reflect.Type{
 		"contract": reflect.TypeFor[contractEntry](), "tranche": reflect.TypeFor[trancheEntry](),
 		"scope": reflect.TypeFor[scopeEntry](), "step": reflect.TypeFor[stepEntry](), "rate": reflect.TypeFor[rateEntry](),
+		"substitute": reflect.TypeFor[substituteEntry](), "applicability": reflect.TypeFor[applicabilityEntry](),
+		"rule": reflect.TypeFor[ruleEntry](), "portion": reflect.TypeFor[portionEntry](),
+		"commitment": reflect.TypeFor[commitmentEntry](), "floor": reflect.TypeFor[floorEntry](),
+		"sla": reflect.TypeFor[slaEntry](), "tier": reflect.TypeFor[tierEntry](), "claim": reflect.TypeFor[claimEntry](),
 	}
 	compare(t, "the file", root.object, reflect.TypeFor[document]())
 	for name, s := range structs {

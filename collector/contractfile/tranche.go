@@ -1,21 +1,16 @@
 package contractfile
 
-import (
-	"time"
-
-	"github.com/gpumeter/gpumeter/contract"
-)
+import "github.com/gpumeter/gpumeter/contract"
 
 // trancheBuild makes one tranche out of its entry.
 type trancheBuild struct {
 	build
 	entry *trancheEntry
-	zone  *time.Location
 }
 
 func (b trancheBuild) tranche() (contract.Tranche, error) {
 	var t contract.Tranche
-	for _, step := range []func(*contract.Tranche) error{b.names, b.scope, b.term, b.steps, b.prices} {
+	for _, step := range []func(*contract.Tranche) error{b.names, b.accepts, b.delivery, b.scope, b.term, b.steps, b.prices} {
 		if err := step(&t); err != nil {
 			return t, err
 		}
@@ -24,36 +19,41 @@ func (b trancheBuild) tranche() (contract.Tranche, error) {
 }
 
 func (b trancheBuild) names(t *contract.Tranche) error {
-	if err := b.text("id", b.entry.ID, &t.ID); err != nil {
-		return err
+	e := b.entry
+	err := b.allTexts(named{"id", e.ID, &t.ID}, named{"model", e.Model, &t.Model}, named{"sla", e.SLA, &t.SLA})
+	if err == nil {
+		t.Priority, err = b.whole("priority", e.Priority)
 	}
-	if err := b.text("model", b.entry.Model, &t.Model); err != nil {
-		return err
-	}
-	if b.entry.Priority.Node == nil {
-		return nil
-	}
-	var err error
-	t.Priority, err = b.whole("priority", b.entry.Priority)
 	return err
 }
 
-func (b trancheBuild) scope(t *contract.Tranche) error {
-	e, s := &b.entry.Scope, &t.Scope
-	for _, f := range []struct {
-		key  string
-		from []scalar
-		to   *[]string
-	}{
-		{"accounts", e.Accounts, &s.Accounts}, {"regions", e.Regions, &s.Regions},
-		{"reservations", e.Reservations, &s.Reservations}, {"pin", e.Pins, &s.Pins},
-	} {
-		var err error
-		if *f.to, err = b.texts(f.key, f.from); err != nil {
-			return err
+// accepts reads the substitutes; without a factor they cost what was bought.
+func (b trancheBuild) accepts(t *contract.Tranche) (err error) {
+	t.Accepts, err = each(b.entry.Accepts, func(e *substituteEntry) (contract.Substitute, error) {
+		s := contract.Substitute{Factor: contract.Whole}
+		err := b.text("model", e.Model, &s.Model)
+		if err == nil && e.Factor.Node != nil {
+			s.Factor, err = b.millionths("price_factor", e.Factor)
 		}
+		return s, err
+	})
+	return err
+}
+
+func (b trancheBuild) delivery(t *contract.Tranche) error {
+	e, d := b.entry, &t.Delivery
+	var unit string
+	err := b.text("unit_of_delivery", e.Unit, &unit)
+	if err != nil {
+		return err
 	}
-	return nil
+	d.Unit = contract.DeliveryUnit(unit)
+	if d.GPUsPerUnit, err = b.whole("gpus_per_unit", e.PerUnit); err != nil {
+		return err
+	}
+	grace, err := b.span("late_grace", e.Grace)
+	d.GraceMs = grace.Milliseconds()
+	return err
 }
 
 func (b trancheBuild) term(t *contract.Tranche) (err error) {
@@ -110,8 +110,10 @@ func (b trancheBuild) prices(t *contract.Tranche) error {
 		return b.wrong(e.PerHour.Line, "a tranche has either per_gpu_hour or rates, not both")
 	case e.PerHour.Node == nil && e.Overage.Node != nil:
 		return b.wrong(e.Overage.Line, "overage_per_gpu_hour stands beside per_gpu_hour, in the tranche or in each of its rates")
+	case e.PerHour.Node == nil && e.List.Node != nil:
+		return b.wrong(e.List.Line, "list_per_gpu_hour stands beside per_gpu_hour, in the tranche or in each of its rates")
 	case e.PerHour.Node != nil:
-		r, err := b.rate(t.StartMs(), t.EndMs, e.PerHour, e.Overage)
+		r, err := b.rate(t.StartMs(), t.EndMs, &rateEntry{PerHour: e.PerHour, Overage: e.Overage, List: e.List})
 		t.Rates = []contract.Rate{r}
 		return err
 	}
@@ -140,8 +142,12 @@ func (b trancheBuild) rateOf(t *contract.Tranche, i int) (contract.Rate, error) 
 		}
 	}
 	if i+1 < len(b.entry.Rates) && b.entry.Rates[i+1].From.Node != nil {
-		if to, err = b.moment("from", b.entry.Rates[i+1].From); err != nil {
+		next := &b.entry.Rates[i+1]
+		if to, err = b.moment("from", next.From); err != nil {
 			return contract.Rate{}, err
+		}
+		if to < from {
+			return contract.Rate{}, b.wrong(next.Line, "rate %d begins at %s, before rate %d does at %s: rates stand in the order of time", i+2, b.local(to), i+1, b.local(from))
 		}
 	}
 	if e.To.Node != nil {
@@ -149,14 +155,18 @@ func (b trancheBuild) rateOf(t *contract.Tranche, i int) (contract.Rate, error) 
 			return contract.Rate{}, err
 		}
 	}
-	return b.rate(from, to, e.PerHour, e.Overage)
+	return b.rate(from, to, e)
 }
 
-func (b trancheBuild) rate(from, to int64, perHour, overage scalar) (contract.Rate, error) {
-	r := contract.Rate{FromMs: from, ToMs: to, HasOverage: overage.Node != nil}
+func (b trancheBuild) rate(from, to int64, e *rateEntry) (contract.Rate, error) {
+	r := contract.Rate{FromMs: from, ToMs: to, HasOverage: e.Overage.Node != nil, HasList: e.List.Node != nil}
 	var err error
-	if r.PerGPUHour, err = b.money("per_gpu_hour", perHour); err == nil && r.HasOverage {
-		r.OveragePerGPUHour, err = b.money("overage_per_gpu_hour", overage)
+	if r.PerGPUHour, err = b.money("per_gpu_hour", e.PerHour); err != nil {
+		return r, err
 	}
+	if r.OveragePerGPUHour, err = b.money("overage_per_gpu_hour", e.Overage); err != nil {
+		return r, err
+	}
+	r.ListPerGPUHour, err = b.money("list_per_gpu_hour", e.List)
 	return r, err
 }
