@@ -23,7 +23,18 @@ type Ask struct {
 	// Revision is that of a closed month: a number from 0, LatestRevision or
 	// ClosedRevision; empty is the latest there is, if any.
 	Revision string
+	By       contract.By // what to break it down by; empty is nothing
+	// Top is how many groups a breakdown has one by one in each list; zero is
+	// DefaultTop, AllGroups all.
+	Top int
 }
+
+// DefaultTop is how many groups are listed where nobody says; AllGroups lists
+// them all.
+const (
+	DefaultTop = 20
+	AllGroups  = -1
+)
 
 // AskError says what is wrong with an Ask.
 type AskError struct{ Problem string }
@@ -37,39 +48,66 @@ func badAsk(format string, args ...any) error { return &AskError{fmt.Sprintf(for
 const maxPeriod = 5 * 366 * 24 * time.Hour
 
 // ParseAsk reads an Ask from the parameters of a URL: month, from, to, since,
-// contract, revision. The error is an *AskError.
+// contract, revision, by, top. The error is an *AskError.
 func ParseAsk(q url.Values) (Ask, error) {
 	var a Ask
-	fields := map[string]*string{"month": &a.Month, "from": &a.From, "to": &a.To, "contract": &a.Contract, "since": new(string), "revision": &a.Revision}
+	fields := map[string]*string{"month": &a.Month, "from": &a.From, "to": &a.To, "contract": &a.Contract, "since": new(string),
+		"revision": &a.Revision, "by": new(string), "top": new(string)}
 	for key, values := range q {
 		f, ok := fields[key]
 		switch {
 		case !ok:
-			return a, badAsk("unknown parameter %q: want month, from, to, since, contract or revision", key)
+			return a, badAsk("unknown parameter %q: want month, from, to, since, contract, revision, by or top", key)
 		case len(values) > 1:
 			return a, badAsk("%s is given %d times", key, len(values))
 		}
 		*f = values[0]
 	}
+	var err error
 	if s := *fields["since"]; s != "" {
-		var err error
 		if a.Since, err = ParseSince(s); err != nil {
 			return a, err
 		}
 	}
+	if a.Top, err = ParseTop(*fields["top"]); err != nil {
+		return a, err
+	}
+	a.By = contract.By(*fields["by"])
 	return a, a.check()
+}
+
+// ParseTop reads a number of groups, or "all"; empty is zero. The error is an
+// *AskError.
+func ParseTop(s string) (int, error) {
+	if s == "" {
+		return 0, nil
+	}
+	if s == "all" {
+		return AllGroups, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > 1e6 {
+		return 0, badAsk("top %q is neither a number from 1 nor \"all\"", s)
+	}
+	return n, nil
 }
 
 // Values is the inverse of ParseAsk.
 func (a Ask) Values() url.Values {
 	q := url.Values{}
-	for key, v := range map[string]string{"month": a.Month, "from": a.From, "to": a.To, "contract": a.Contract, "revision": a.Revision} {
+	for key, v := range map[string]string{"month": a.Month, "from": a.From, "to": a.To, "contract": a.Contract, "revision": a.Revision, "by": string(a.By)} {
 		if v != "" {
 			q.Set(key, v)
 		}
 	}
 	if a.Since != 0 {
 		q.Set("since", a.Since.String())
+	}
+	switch {
+	case a.Top > 0:
+		q.Set("top", strconv.Itoa(a.Top))
+	case a.Top == AllGroups:
+		q.Set("top", "all")
 	}
 	return q
 }
@@ -123,6 +161,17 @@ func (a Ask) check() error {
 		return badAsk("since %s is not between a minute and five years", a.Since)
 	case a.Revision != "" && a.Month == "":
 		return badAsk("revision is given without month: only months are closed")
+	case a.Revision != "" && a.By != "":
+		return badAsk("revision and by are given together: a breakdown is no part of a closed month")
+	case a.Top < AllGroups:
+		return badAsk("top %d is below 1", a.Top)
+	case a.Top != 0 && a.By == "":
+		return badAsk("top is given without by: only groups are listed by what they cost")
+	}
+	if a.By != "" {
+		if _, err := contract.ParseBy(string(a.By)); err != nil {
+			return &AskError{err.Error()}
+		}
 	}
 	return checkRevision(a.Revision)
 }

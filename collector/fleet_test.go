@@ -90,9 +90,34 @@ func (f *fleet) Sums(_ context.Context, q contract.Query) (contract.Answer, erro
 			if from < to {
 				a.Sums = append(a.Sums, contract.Sum{Key: s.Key, Slot: slot, Sums: invent(s.Unit, from, to-from)})
 			}
+			if from < to && q.ByHolder {
+				a.Sums[len(a.Sums)-1].Holder = len(a.Holders)
+				a.Holders = append(a.Holders, holderOf(s.Unit, from/86_400_000))
+			}
 		}
 	}
 	return a, nil
+}
+
+// holderOf gives nodes to teams for a week. Two have a label, two a namespace
+// or account; a user has no team.
+func holderOf(unit, day int64) usage.Holder {
+	pod := usage.Holder{Basis: usage.BasisKubelet, Kind: "pod", Group: "ml", Name: fmt.Sprint("train-", day/7)}
+	switch (unit/8*7 + day/7) % 11 {
+	case 0, 1, 2, 3:
+		pod.Labels = "cost-centre=42,team=llm-pretraining"
+		return pod
+	case 4, 5:
+		pod.Labels = "cost-centre=7,team=search"
+		return pod
+	case 6, 7:
+		return usage.Holder{Basis: usage.BasisKubelet, Kind: "pod", Group: "speech", Name: fmt.Sprint("asr-", unit/8%5)}
+	case 8:
+		return usage.Holder{Basis: usage.BasisScheduler, Kind: "job", Group: "vision", Name: fmt.Sprint(day/7*100 + unit/8)}
+	case 9:
+		return usage.Holder{Basis: usage.BasisProcess, Kind: "user", Name: "alice"}
+	}
+	return usage.Holder{Basis: usage.BasisProcess}
 }
 
 func invent(unit, fromMs, ms int64) usage.Sums {
@@ -147,6 +172,11 @@ func TestReportOfTheSampleFleet(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, filepath.Join("report", "testdata", "fleet.json"), b.Bytes())
+	b.Reset()
+	if err := report.JSON(&b, fleetReport(t, collector.Ask{Month: "2026-10", By: contract.ByTeam, Top: 3})); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, filepath.Join("report", "testdata", "fleet-team.json"), b.Bytes())
 }
 
 func golden(t *testing.T, name string, got []byte) {

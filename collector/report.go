@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -47,7 +48,7 @@ func Report(ctx context.Context, st store.Store, contracts []contract.Contract, 
 	if out.Edition, err = liveEdition(contracts, r.month, now); err != nil {
 		return contract.Report{}, fmt.Errorf("build report: %w", err)
 	}
-	return r.trim(out), nil
+	return r.trim(out)
 }
 
 // request is an Ask with its periods found.
@@ -58,6 +59,8 @@ type request struct {
 	stray     contract.Period
 	asked     contract.Period // of stray, before it was clipped
 	month     string          // if one is asked for
+	by        contract.By
+	top       int
 	asOf      time.Time
 }
 
@@ -65,7 +68,7 @@ func newRequest(contracts []contract.Contract, ask Ask, now time.Time) (*request
 	if err := ask.check(); err != nil {
 		return nil, err
 	}
-	r := &request{contracts: contracts, only: -1, asOf: settled(now).UTC()}
+	r := &request{contracts: contracts, only: -1, asOf: settled(now).UTC(), by: ask.By, top: ask.Top}
 	zone := time.UTC
 	if ask.Contract != "" {
 		r.only = slices.IndexFunc(contracts, func(c contract.Contract) bool { return c.ID == ask.Contract })
@@ -149,14 +152,25 @@ func (r *request) plan(presences []contract.Presence) *contract.Plan {
 	if r.only >= 0 {
 		placed.List = slices.DeleteFunc(placed.List, func(p contract.Placement) bool { return p.Contract != r.only })
 	}
-	return contract.NewPlan(r.contracts, placed, r.periods, r.stray)
+	grouping := contract.Grouping{By: r.by, Presences: presences}
+	return contract.NewPlanBy(grouping, r.contracts, placed, r.periods, r.stray)
 }
 
-// trim leaves the contract that was asked for.
-func (r *request) trim(out contract.Report) contract.Report {
+// trim leaves the contract that was asked for, and as many groups.
+func (r *request) trim(out contract.Report) (contract.Report, error) {
 	if r.only >= 0 {
 		out.Contracts = out.Contracts[r.only : r.only+1]
 		out.Uncontracted = []contract.Stray{}
+		if b := out.Breakdown; b != nil {
+			b.Uncontracted = []contract.Parcel{}
+			b.Currencies = slices.DeleteFunc(b.Currencies, func(s contract.Showback) bool { return s.Currency != out.Contracts[0].Currency })
+		}
 	}
-	return out
+	if r.by == "" || r.top == AllGroups {
+		return out, nil
+	}
+	if err := out.Top(cmp.Or(r.top, DefaultTop)); err != nil {
+		return contract.Report{}, fmt.Errorf("build report: %w", err)
+	}
+	return out, nil
 }

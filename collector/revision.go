@@ -31,7 +31,7 @@ func (b *Books) Report(ctx context.Context, contracts []contract.Contract, ask A
 	if err := ask.check(); err != nil {
 		return contract.Report{}, err
 	}
-	if ask.Month == "" {
+	if ask.Month == "" || ask.By != "" {
 		return Report(ctx, b.store, contracts, ask, now)
 	}
 	entries, err := b.journal.Entries(ctx)

@@ -96,7 +96,7 @@ func (ps parcels) list() []Parcel {
 	}
 	slices.SortFunc(out, func(a, b Parcel) int {
 		return cmp.Or(cmp.Compare(rankOf(a.Kind), rankOf(b.Kind)), cmp.Compare(b.Cost.Contracted, a.Cost.Contracted),
-			cmp.Compare(b.ContractedMs, a.ContractedMs), cmp.Compare(b.OverageMs, a.OverageMs), cmp.Compare(a.Group, b.Group))
+			cmp.Compare(b.Buckets.Total(), a.Buckets.Total()), cmp.Compare(b.OverageMs, a.OverageMs), cmp.Compare(a.Group, b.Group))
 	})
 	return out
 }

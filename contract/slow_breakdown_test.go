@@ -233,7 +233,7 @@ func slowMerge(lists ...[]contract.Parcel) []contract.Parcel {
 	out = slices.DeleteFunc(out, func(p contract.Parcel) bool { return p == contract.Parcel{Kind: "group", Group: p.Group} })
 	slices.SortFunc(out, func(a, b contract.Parcel) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(b.Cost.Contracted, a.Cost.Contracted),
-			cmp.Compare(b.ContractedMs, a.ContractedMs), cmp.Compare(b.OverageMs, a.OverageMs), cmp.Compare(a.Group, b.Group))
+			cmp.Compare(b.Buckets.Total(), a.Buckets.Total()), cmp.Compare(b.OverageMs, a.OverageMs), cmp.Compare(a.Group, b.Group))
 	})
 	return out
 }
