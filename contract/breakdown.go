@@ -198,7 +198,7 @@ func (p *Plan) breakdown(list []Statement, t *tally) (*Breakdown, error) {
 			out.Currencies = append(out.Currencies, Showback{Currency: s.Currency, Total: Parcel{Kind: OfTotal}})
 			found[s.Currency] = parcels{}
 		}
-		total := s.Total.parcel()
+		total := s.Total.Parcel()
 		if err := out.Currencies[at].Total.add(&total); err != nil {
 			return nil, fmt.Errorf("%s contracts: %w", s.Currency, err)
 		}
@@ -213,8 +213,8 @@ func (p *Plan) breakdown(list []Statement, t *tally) (*Breakdown, error) {
 	return out, nil
 }
 
-// parcel is all of a line.
-func (l *Line) parcel() Parcel {
+// Parcel is all of a line, as what its groups add up to.
+func (l *Line) Parcel() Parcel {
 	return Parcel{
 		Kind: OfTotal, ContractedMs: l.ContractedMs, Buckets: l.Buckets, SMActiveMs: l.SMActiveMs, SMKnownMs: l.SMKnownMs,
 		EnergyMJ: l.EnergyMJ, EnergyKnownMs: l.EnergyKnownMs, OverageMs: l.OverageMs, Cost: l.Cost,
