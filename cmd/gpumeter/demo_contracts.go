@@ -57,6 +57,12 @@ func (d demoTerms) Full(pool string) (int, error) {
 	return full, nil
 }
 
+// Spend returns an amount for a pool: so much for each of its contracted GPUs.
+func (d demoTerms) Spend(pool string, each int) (int, error) {
+	n, err := d.Full(pool)
+	return n * each, err
+}
+
 // Plus returns the contracted GPUs of a pool and those of its real agents.
 func (d demoTerms) Plus(pool string) (int, error) {
 	_, n, _ := d.fleet.Contracted(pool)

@@ -24,5 +24,5 @@ func Example() {
 		records += len(b.Batch.Records)
 	}
 	fmt.Println(f.Nodes(), "nodes,", f.GPUs(), "GPUs;", batches, "of the nodes on the first day:", records, "hour records")
-	// Output: 54 nodes, 344 GPUs; 43 of the nodes on the first day: 6404 hour records
+	// Output: 153 nodes, 976 GPUs; 123 of the nodes on the first day: 18463 hour records
 }

@@ -17,8 +17,8 @@ import (
 // AgentVersion is the agent version that every made-up node reports.
 const AgentVersion = "simulated"
 
-// DefaultGPUs is about how many GPUs the table of pools describes.
-const DefaultGPUs = 350
+// DefaultGPUs is about how many GPUs a fleet has that nobody gave a size.
+const DefaultGPUs = 1000
 
 // maxGPUs keeps a mistyped size from filling the memory.
 const maxGPUs = 100_000
@@ -48,6 +48,7 @@ type node struct {
 	pool  *pool
 	index int // in the pool
 	name  string
+	model string
 	zone  *time.Location
 	from  int64 // Unix minute of its first record
 	quiet []span
@@ -92,6 +93,7 @@ func (f *Fleet) build(p *pool) error {
 		f.nodes = append(f.nodes, &node{
 			pool: p, index: i, zone: zone,
 			name:  fmt.Sprintf("%s-%03d", p.host, i+1),
+			model: p.modelOf(i),
 			from:  f.minuteOf(p.arrival(i), zone),
 			slots: make([]slot, p.per),
 		})

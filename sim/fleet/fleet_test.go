@@ -193,12 +193,15 @@ func TestHistoryLeavesOutHoursThatAreCut(t *testing.T) {
 
 // TestFourWeeksHoldTheWholeStory wants every state that a report can show.
 func TestFourWeeksHoldTheWholeStory(t *testing.T) {
-	f := newFleet(t, fleet.Config{Seed: 1})
+	f := newFleet(t, fleet.Config{Seed: 1, GPUs: 350})
 	var sum usage.Sums
 	var unobserved int64
 	kinds := map[usage.EventKind]int{}
-	shared := 0
+	shared, swapped := 0, 0
 	for _, s := range history(t, f, start, start.Add(28*24*hour)) {
+		if strings.HasPrefix(s.Batch.Node.Name, "aws-use1-h100") && s.Batch.GPUs[0].Model == "H200" {
+			swapped++
+		}
 		for i, r := range s.Batch.Records {
 			sum.Add(r.Sums)
 			if r.Reason == "driver_hang" {
@@ -214,7 +217,7 @@ func TestFourWeeksHoldTheWholeStory(t *testing.T) {
 	}
 	for name, v := range map[string]int64{
 		"unhealthy": sum.UnhealthyMs, "unallocated": sum.UnallocatedMs, "idle": sum.IdleMs, "unmeasured": sum.UnmeasuredMs,
-		"busy": sum.BusyMs, "SM active": sum.SMActiveMs, "energy": sum.EnergyMJ, "hung": unobserved, "shared": int64(shared),
+		"busy": sum.BusyMs, "SM active": sum.SMActiveMs, "energy": sum.EnergyMJ, "hung": unobserved, "shared": int64(shared), "substitute": int64(swapped),
 		"xid": int64(kinds[usage.EventXid]), "goodbye": int64(kinds[usage.EventGoodbye]), "agent start": int64(kinds[usage.EventAgentStart]),
 	} {
 		if v <= 0 {

@@ -26,20 +26,25 @@ type pool struct {
 	early        int
 	first, later time.Duration
 	every        time.Duration
-	missing      int  // nodes that are contracted and never come
-	surplus      int  // GPUs that are there and not contracted
+	missing      int // nodes that are contracted and never come
+	surplus      int // GPUs that are there and not contracted
+	swapped      int // the last so many nodes have GPUs of the model other
+	other        string
 	blind        int  // the number of the node without a source of holders, from 1; 0 is none
-	rack         bool // all nodes are one NVLink domain
+	rack         int  // so many nodes are one NVLink domain
 	stray        bool // nobody contracted it
 }
 
-// pools are sized for DefaultGPUs. Account names are those that the clouds
+// tableGPUs is about how many GPUs the table describes.
+const tableGPUs = 350
+
+// pools are sized for tableGPUs. Account names are those that the clouds
 // use in their own documentation, or say "example".
 var pools = []pool{
-	{
+	{ // one node in eight came with H200 in place of H100
 		name: "aws/h100-training", host: "aws-use1-h100", model: "H100", zone: "UTC",
 		cloud: usage.Cloud{Provider: "aws", Account: "111122223333", Region: "us-east-1", Zone: "us-east-1d", InstanceType: "p5.48xlarge"},
-		nodes: 8, per: 8, early: 8, team: "foundation", work: training,
+		nodes: 8, per: 8, early: 8, swapped: 1, other: "H200", team: "foundation", work: training,
 	},
 	{
 		name: "aws/a100-research", host: "aws-usw2-a100", model: "A100", zone: "UTC",
@@ -76,10 +81,10 @@ var pools = []pool{
 		cloud: usage.Cloud{Provider: "oracle", Account: "ocid1.tenancy.oc1..example", Region: "us-ashburn-1", Zone: "AD-2", InstanceType: "BM.GPU.H100.8"},
 		nodes: 4, per: 8, early: 4, team: "gateway", work: serving, blind: 2,
 	},
-	{ // one NVL72 rack: 18 trays of 4
+	{ // NVL72 racks: 18 trays of 4
 		name: "coreweave/gb200-training", host: "cw-use04-gb200", model: "GB200", zone: "America/New_York",
 		cloud: usage.Cloud{Provider: "coreweave", Account: "example-labs", Region: "US-EAST-04", Zone: "US-EAST-04A", InstanceType: "gb200-4x"},
-		nodes: 18, per: 4, early: 12, later: 3*day + 8*time.Hour, every: 5 * time.Hour, team: "foundation", work: training, rack: true,
+		nodes: 18, per: 4, early: 12, later: 3*day + 8*time.Hour, every: 5 * time.Hour, team: "foundation", work: training, rack: 18,
 	},
 	{
 		name: "coreweave/h100-research", host: "cw-usw01-h100", model: "H100", zone: "America/New_York",
@@ -112,18 +117,26 @@ func (p pool) scaled(gpus int) pool {
 		if n == 0 {
 			return 0
 		}
-		return max(1, (n*gpus+DefaultGPUs/2)/DefaultGPUs)
+		return max(1, (n*gpus+tableGPUs/2)/tableGPUs)
 	}
 	all := p.early == p.nodes
 	p.nodes, p.early, p.missing = scale(p.nodes), scale(p.early), scale(p.missing)
 	if p.early = min(p.early, p.nodes); all {
 		p.early = p.nodes
 	}
-	p.blind = min(p.blind, p.nodes)
+	p.blind, p.swapped = min(p.blind, p.nodes), min(scale(p.swapped), p.nodes-1)
 	if late := p.nodes - p.early; late > 0 && p.every > 0 {
 		p.every = min(p.every, 6*day/time.Duration(late)).Truncate(time.Minute)
 	}
 	return p
+}
+
+// modelOf returns what a node's GPUs are.
+func (p *pool) modelOf(index int) string {
+	if index >= p.nodes-p.swapped {
+		return p.other
+	}
+	return p.model
 }
 
 // arrival returns when a node writes its first record, from day 0.

@@ -86,9 +86,9 @@ func (w *writer) gpu(slot, gen int) string {
 	uuid := w.f.uuid(w.n, slot, gen)
 	if !w.known[uuid] {
 		w.known[uuid] = true
-		p := products[w.n.pool.model]
+		p := products[w.n.model]
 		w.b.GPUs = append(w.b.GPUs, usage.GPU{
-			UUID: uuid, Model: w.n.pool.model, Name: p.name, Index: slot,
+			UUID: uuid, Model: w.n.model, Name: p.name, Index: slot,
 			PCI: fmt.Sprintf("00000000:%02X:00.0", 0x10+8*slot), MemoryBytes: p.memoryBytes,
 		})
 	}
@@ -145,7 +145,7 @@ func (n *node) nobody() tenant {
 
 // spend adds the activity and energy of spanMs, of which busyMs were busy.
 func (n *node) spend(s *usage.Sums, busyMs, spanMs int64) {
-	p := products[n.pool.model]
+	p := products[n.model]
 	s.SMKnownMs += spanMs
 	s.SMActiveMs += busyMs * smPermille[n.pool.work] / 1000
 	s.EnergyKnownMs += spanMs

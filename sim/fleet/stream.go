@@ -129,8 +129,8 @@ func (m *Minutes) Next() ([]usage.Sealed, error) {
 func (f *Fleet) writer(n *node, from, to int64) *writer {
 	cloud := n.pool.cloud
 	cloud.InstanceID = "example-" + f.id("instance", n.name)[:12]
-	if n.pool.rack {
-		cloud.Rack = n.pool.host + "-rack-1"
+	if per := n.pool.rack; per > 0 {
+		cloud.Rack = fmt.Sprintf("%s-rack-%d", n.pool.host, n.index/per+1)
 	}
 	return &writer{f: f, n: n, known: map[string]bool{}, b: usage.Batch{
 		Agent:    f.id("agent", n.name),

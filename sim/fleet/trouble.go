@@ -34,7 +34,8 @@ type fault struct {
 const again = int64(28 * day / time.Minute)
 
 // trouble is one row of what goes wrong. Node and slot are taken modulo what
-// the pool has; with slot -1 the whole node is silent: its agent is down.
+// the pool has; with slot -1 the whole node is silent: its agent is down. With
+// node -1 all nodes of the pool are: nothing of a region gets through.
 type trouble struct {
 	pool       string
 	node, slot int
@@ -56,6 +57,7 @@ var troubles = []trouble{
 	{"azure/h100-training", 0, 7, 22*day + 15*time.Hour + 30*time.Minute, 5*time.Hour + 25*time.Minute, hung},
 	{"oracle/h100-serving", 3, -1, 7*day + 23*time.Hour + 10*time.Minute, 9*time.Hour + 35*time.Minute, hung},
 	{"coreweave/gb200-training", 4, -1, 18*day + 12*time.Hour + 2*time.Minute, 16 * time.Hour, hung},
+	{"coreweave/h100-research", -1, -1, 16*day + 3*time.Hour + 15*time.Minute, 4*time.Hour + 20*time.Minute, hung},
 	{"aws/a100-research", 2, -1, 25*day + 20*time.Hour + 45*time.Minute, 11*time.Hour + 15*time.Minute, hung},
 }
 
@@ -69,9 +71,15 @@ func (f *Fleet) strike(nodes []*node) {
 		if t.pool != p.name {
 			continue
 		}
-		n := nodes[t.node%len(nodes)]
 		from := int64(t.from / time.Minute)
 		s := span{from, from + int64(t.lasts/time.Minute)}
+		if t.node < 0 {
+			for _, n := range nodes {
+				n.quiet = append(n.quiet, s)
+			}
+			continue
+		}
+		n := nodes[t.node%len(nodes)]
 		if t.slot < 0 {
 			n.quiet = append(n.quiet, s)
 			continue
