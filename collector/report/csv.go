@@ -13,11 +13,12 @@ import (
 
 // row is one line of the CSV table before it is written.
 type row struct {
-	kind      string // "tranche", "total" or "uncontracted"
+	kind      string // "tranche", "total", "uncontracted", or one of their groups
 	report    *contract.Report
 	statement *contract.Statement // nil for uncontracted
 	line      *contract.Line      // nil for uncontracted
 	stray     *contract.Stray     // only for uncontracted
+	group     *contract.Parcel    // only for groups, whose line or stray it is
 }
 
 // column is one column: its header, and what a row has in it.
@@ -27,7 +28,8 @@ type column struct {
 }
 
 // CSV writes the report as one table, with a row for each tranche, for the
-// total of each contract, and for each group of uncontracted GPUs. GPU-hours
+// total of each contract, and for each group of uncontracted GPUs; where the
+// report is broken down, each is followed by its groups. GPU-hours
 // are rounded to six decimals; the …_gpu_ms columns and all money are exact. A
 // cell that does not apply is empty. Text that a spreadsheet would take for a
 // formula is preceded by an apostrophe.
@@ -57,12 +59,38 @@ func rows(r *contract.Report) []row {
 	for i := range r.Contracts {
 		s := &r.Contracts[i]
 		for t := range s.Tranches {
-			out = append(out, row{kind: "tranche", report: r, statement: s, line: &s.Tranches[t]})
+			out = append(out, withGroups(row{kind: "tranche", report: r, statement: s, line: &s.Tranches[t]}, s.Tranches[t].Groups)...)
 		}
-		out = append(out, row{kind: "total", report: r, statement: s, line: &s.Total})
+		out = append(out, withGroups(row{kind: "total", report: r, statement: s, line: &s.Total}, s.Total.Groups)...)
 	}
 	for i := range r.Uncontracted {
 		out = append(out, row{kind: "uncontracted", report: r, stray: &r.Uncontracted[i]})
+	}
+	if r.Breakdown == nil {
+		return out
+	}
+	for i := range r.Breakdown.Uncontracted {
+		p := &r.Breakdown.Uncontracted[i]
+		out = append(out, row{kind: "uncontracted-group", report: r, group: p, stray: &contract.Stray{Ms: p.Buckets.Total(), Buckets: p.Buckets}})
+	}
+	for i := range r.Breakdown.Currencies {
+		c := &r.Breakdown.Currencies[i]
+		all := row{kind: "currency", report: r, statement: &contract.Statement{Currency: c.Currency}, line: &contract.Line{}}
+		out = append(out, withGroups(all, c.Groups)[1:]...)
+	}
+	return out
+}
+
+// withGroups is a row and those of its groups.
+func withGroups(x row, groups []contract.Parcel) []row {
+	out := []row{x}
+	for i := range groups {
+		p := &groups[i]
+		out = append(out, row{kind: x.kind + "-group", report: x.report, statement: x.statement, group: p, line: &contract.Line{
+			Tranche: x.line.Tranche, Model: x.line.Model, ContractedMs: p.ContractedMs, Buckets: p.Buckets,
+			SMActiveMs: p.SMActiveMs, SMKnownMs: p.SMKnownMs, EnergyMJ: p.EnergyMJ, EnergyKnownMs: p.EnergyKnownMs,
+			OverageMs: p.OverageMs, Cost: p.Cost,
+		}})
 	}
 	return out
 }
@@ -87,14 +115,50 @@ func allColumns() []column {
 			return safe(either(x, func() string { return x.line.Model }, func() string { return x.stray.Model }))
 		}},
 		{"billing_timezone", ofStatement(func(s *contract.Statement) string { return safe(s.Zone) })},
-		{"from", ofStatement(func(s *contract.Statement) string { return s.From.Format(time.RFC3339) })},
-		{"to", ofStatement(func(s *contract.Statement) string { return s.To.Format(time.RFC3339) })},
+		{"from", ofStatement(func(s *contract.Statement) string { return moment3339(s.From) })},
+		{"to", ofStatement(func(s *contract.Statement) string { return moment3339(s.To) })},
 		{"gpus", func(x row) string {
+			if x.group != nil {
+				return ""
+			}
 			return either(x, func() string { return strconv.Itoa(x.line.GPUs) }, func() string { return strconv.Itoa(x.stray.GPUs) })
 		}},
 	}
 	cols = append(cols, times()...)
-	return append(cols, amounts()...)
+	cols = append(cols, amounts()...)
+	return append(cols, groupColumns()...)
+}
+
+// groupColumns say of which group a row is.
+func groupColumns() []column {
+	return []column{
+		{"by", ofGroup(func(x row) string { return string(x.report.Breakdown.By) })},
+		{"group_kind", ofGroup(func(x row) string { return string(x.group.Kind) })},
+		{"group", ofGroup(func(x row) string { return safe(x.group.Group) })},
+		{"others", ofGroup(func(x row) string {
+			if x.group.Kind != contract.OfOthers {
+				return ""
+			}
+			return strconv.Itoa(x.group.Others)
+		})},
+	}
+}
+
+func ofGroup(f func(row) string) func(row) string {
+	return func(x row) string {
+		if x.group == nil {
+			return ""
+		}
+		return f(x)
+	}
+}
+
+// moment3339 is empty for what is of no one contract.
+func moment3339(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format(time.RFC3339)
 }
 
 // times are the columns of GPU time, rounded hours before exact milliseconds.
@@ -120,7 +184,12 @@ func times() []column {
 		name string
 		ms   func(row) (int64, bool)
 	}{
-		{"undelivered_unconfirmed", lineMs(func(l *contract.Line) int64 { return l.UnconfirmedMs })},
+		{"undelivered_unconfirmed", func(x row) (int64, bool) {
+			if x.line == nil || x.group != nil {
+				return 0, false
+			}
+			return x.line.UnconfirmedMs, true
+		}},
 		{"overage", lineMs(func(l *contract.Line) int64 { return l.OverageMs })},
 		{"uncontracted", func(x row) (int64, bool) {
 			if x.stray == nil {

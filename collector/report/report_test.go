@@ -40,9 +40,14 @@ func golden(t *testing.T, name string, got []byte) {
 }
 
 // fleet is the report of five clouds that a test of package collector keeps.
-func fleet(t testing.TB) contract.Report {
+func fleet(t testing.TB) contract.Report { return stored(t, "fleet.json") }
+
+// fleetBy is the same report, broken down by team.
+func fleetBy(t testing.TB) contract.Report { return stored(t, "fleet-team.json") }
+
+func stored(t testing.TB, name string) contract.Report {
 	t.Helper()
-	text, err := os.ReadFile("testdata/fleet.json")
+	text, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,11 +111,14 @@ func TestTextAsPrinted(t *testing.T) {
 	golden(t, "worked-80.txt", text(t, worked(t), report.Options{}))
 	golden(t, "fleet-80.txt", text(t, fleet(t), report.Options{Width: 80}))
 	golden(t, "fleet-120.txt", text(t, fleet(t), report.Options{Width: 120}))
+	golden(t, "fleet-team-80.txt", text(t, fleetBy(t), report.Options{Width: 80}))
+	golden(t, "fleet-team-120.txt", text(t, fleetBy(t), report.Options{Width: 120}))
 }
 
 func TestTextKeepsToTheWidth(t *testing.T) {
 	for _, width := range []int{80, 120} {
-		for line := range strings.Lines(string(text(t, fleet(t), report.Options{Width: width}))) {
+		both := string(text(t, fleet(t), report.Options{Width: width})) + string(text(t, fleetBy(t), report.Options{Width: width}))
+		for line := range strings.Lines(both) {
 			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > width {
 				t.Errorf("%d columns of %d: %s", n, width, line)
 			}
@@ -235,6 +243,63 @@ func TestCSVAddsUp(t *testing.T) {
 	}
 	if totals != 5 {
 		t.Errorf("%d totals, want 5", totals)
+	}
+}
+
+// TestCSVGroupsAddUp holds the rows of groups against the rows that they are
+// of, in every column that is a sum.
+func TestCSVGroupsAddUp(t *testing.T) {
+	_, cells := table(t, fleetBy(t))
+	column := map[string]int{}
+	for i, name := range cells[0] {
+		column[name] = i
+	}
+	left := map[string]map[string]int64{} // what groups miss, by what they are of, and column
+	add := func(key string, row []string, sign int64) {
+		if left[key] == nil {
+			left[key] = map[string]int64{}
+		}
+		for i, name := range cells[0] {
+			sums := strings.HasSuffix(name, "_gpu_ms") && name != "undelivered_unconfirmed_gpu_ms" || strings.HasSuffix(name, "_cost")
+			if row[i] != "" && sums {
+				left[key][name] += sign * number(t, strings.TrimLeft(strings.Replace(row[i], ".", "", 1), "0")+"0")
+			}
+		}
+	}
+	kinds := map[string]int{}
+	for _, row := range cells[1:] {
+		kind := row[column["row"]]
+		kinds[kind]++
+		contracts, tranche, currency := row[column["contract"]], row[column["contract"]]+"/"+row[column["tranche"]], row[column["currency"]]
+		switch kind {
+		case "tranche":
+			add(tranche, row, 1)
+		case "tranche-group":
+			add(tranche, row, -1)
+		case "total":
+			add(contracts, row, 1)
+			add(currency, row, 1)
+		case "total-group":
+			add(contracts, row, -1)
+		case "currency-group":
+			add(currency, row, -1)
+		case "uncontracted":
+			add(kind, row, 1)
+		case "uncontracted-group":
+			add("uncontracted", row, -1)
+		}
+	}
+	for key, columns := range left {
+		for name, n := range columns {
+			if n != 0 {
+				t.Errorf("%s: groups miss %d in %s", key, n, name)
+			}
+		}
+	}
+	for _, kind := range []string{"tranche-group", "total-group", "uncontracted-group", "currency-group"} {
+		if kinds[kind] < 5 {
+			t.Errorf("%d rows of %s", kinds[kind], kind)
+		}
 	}
 }
 

@@ -27,8 +27,9 @@ func Colors(f *os.File, getenv func(string) string) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0 && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"
 }
 
-// Text writes the report for people. Every percentage stands with what it is
-// a share of.
+// Text writes the report for people: an account of each contract or, where it
+// is broken down, the tables of the groups. Every percentage stands with what
+// it is a share of.
 func Text(w io.Writer, r contract.Report, o Options) error {
 	if o.Width <= 0 {
 		o.Width = 80
@@ -38,10 +39,14 @@ func Text(w io.Writer, r contract.Report, o Options) error {
 	if len(r.Contracts) > 1 {
 		t.summary()
 	}
-	for i := range r.Contracts {
-		t.statement(&r.Contracts[i])
+	if r.Breakdown != nil {
+		t.showback(r.Breakdown)
+	} else {
+		for i := range r.Contracts {
+			t.statement(&r.Contracts[i])
+		}
+		t.strays()
 	}
-	t.strays()
 	t.quality()
 	if _, err := w.Write(t.out.Bytes()); err != nil {
 		return fmt.Errorf("write report as text: %w", err)
