@@ -57,6 +57,8 @@ var rules = []rule{
 	{"collector/store", append([]string{module + "/collector/store"}, vocabulary...), "a store knows the vocabulary only"},
 	{"collector/ledger", append([]string{module + "/collector/store"}, vocabulary...), "the ledger of closed months is documents of a store"},
 	{"collector/contractfile", append([]string{"go.yaml.in/yaml/"}, vocabulary...), "YAML is its only outside thing"},
+	{"collector/focus/parquet", []string{"github.com/duckdb/"}, "Parquet, read by DuckDB, is its only outside thing"},
+	{"collector/focus", vocabulary, "CSV is read with the standard library; who can read Parquet is handed in"},
 	{"collector/report", vocabulary, "a report is written from the vocabulary"},
 	{"collector/web", vocabulary, "a page is written from the vocabulary"},
 	{"collector", append([]string{module + "/collector/", "github.com/prometheus/", "golang.org/x/"}, vocabulary...), "the root composes its children and never the agent"},
