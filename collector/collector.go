@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/gpumeter/gpumeter/collector/focus"
 	"github.com/gpumeter/gpumeter/collector/store"
 )
 
@@ -18,6 +19,8 @@ type Config struct {
 	Store store.Store
 	// Book holds the contracts; nil is a book without any.
 	Book *Book
+	// Focus holds what clouds billed; nil is nothing.
+	Focus *focus.Folder
 	// Tokens say who may do what; none at all lets everybody, which Listen
 	// allows on loopback only.
 	Tokens Tokens

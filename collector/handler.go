@@ -24,6 +24,7 @@ func (c *Collector) Handler() http.Handler {
 	mux.Handle("GET /api/v1/report", read(c.serveReport(writeReportJSON)))
 	mux.Handle("GET /api/v1/report.csv", read(c.serveReport(writeReportCSV)))
 	mux.Handle("GET /api/v1/periods", read(c.servePeriods))
+	mux.Handle("GET /api/v1/spend", read(c.serveSpend))
 	mux.Handle("GET /metrics", read(promhttp.HandlerFor(c.metrics.registry, promhttp.HandlerOpts{EnableOpenMetrics: true}).ServeHTTP))
 	mux.Handle("GET /{$}", read(c.servePage))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") })

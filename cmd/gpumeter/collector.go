@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gpumeter/gpumeter/collector"
+	"github.com/gpumeter/gpumeter/collector/focus"
 	"github.com/gpumeter/gpumeter/collector/store/duckdb"
 )
 
@@ -87,7 +88,7 @@ func runCollector(ctx context.Context, a collectorArgs) error {
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	c := collector.New(collector.Config{Store: st, Book: book, Tokens: tokens, Now: time.Now, Log: log, Version: version})
+	c := collector.New(collector.Config{Store: st, Book: book, Focus: focus.NewFolder(a.Data), Tokens: tokens, Now: time.Now, Log: log, Version: version})
 	log.Info("collector runs", "listen", ln.Addr().String(), "data", a.Data, "store", st.ID())
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.Serve(ctx, ln) })
