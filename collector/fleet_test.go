@@ -49,7 +49,9 @@ func newFleet() *fleet {
 	f.add("az-silent", 8, azure, begin, at("2026-10-25T18:00:00Z"))
 	f.add("cw", 384, coreweave, begin, end)
 	f.add("cw-growth", 116, coreweave, at("2026-10-15T09:00:00Z"), end)
-	f.add("cw-late", 16, coreweave, at("2026-10-18T14:00:00Z"), end)
+	substitute := coreweave
+	substitute.Model = "H200"
+	f.add("cw-late", 16, substitute, at("2026-10-18T14:00:00Z"), end)
 	f.add("gcp", 64, google, begin, end)
 	f.add("oci", 56, oracle, at("2026-10-01T08:00:00Z"), end)
 	f.add("oci-late", 16, oracle, late, end)

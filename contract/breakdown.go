@@ -71,22 +71,23 @@ func (s lots) addKey(p *Plan, i int, t *tally) {
 	rest := p.keys[i].group // of what no holder is named for: where the GPU stands
 	if p.by.Held() {
 		for group, held := range t.held[i] {
-			s.of(group).add(p.keys[i].fate, held.ObservedMs(), *held)
+			s.of(group).add(&p.keys[i], held.ObservedMs(), *held)
 			stood -= held.ObservedMs()
 			sums = less(sums, *held)
 		}
 	}
-	s.of(rest).add(p.keys[i].fate, stood, sums)
+	s.of(rest).add(&p.keys[i], stood, sums)
 }
 
-// add adds stood milliseconds of GPUs, of which sums are known.
-func (s *lot) add(fate Fate, stood int64, sums usage.Sums) {
-	if fate == Overage {
+// add adds stood milliseconds of a key's GPUs, of which sums are known.
+func (s *lot) add(k *key, stood int64, sums usage.Sums) {
+	if k.fate == Overage {
 		s.overage += stood
 		return
 	}
-	s.time.Add(buckets(stood, sums))
-	s.sums.Add(sums)
+	time, rest := k.became(stood, sums)
+	s.time.Add(time)
+	s.sums.Add(rest)
 }
 
 // less is a − b.
@@ -107,7 +108,7 @@ func (p *Plan) lots(g *leg, k key, t *tally) lots {
 	}
 	out := lots{}
 	for i, x := range p.keys {
-		if x.contract == k.contract && x.tranche == k.tranche && x.rate == k.rate {
+		if x.ofRate(k) && x.sub == k.sub {
 			out.addKey(p, i, t)
 		}
 	}

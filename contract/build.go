@@ -16,7 +16,7 @@ import (
 // observed than stood there.
 //
 // Everything in the report is exact, except that money is rounded half even,
-// once for each tranche, rate span and period, and then shared out so that
+// once for each tranche, rate span, model and period, and then shared out so that
 // parts always add up. Quality.Conflicts and Quality.Quarantined are the
 // caller's to fill.
 func (p *Plan) Build(a Answer, asOf time.Time) (Report, error) {
@@ -170,11 +170,11 @@ func compareWindows(a, b *Straddle) int {
 func (p *Plan) addWindow(t *tally, records []*Straddle, sums usage.Sums) {
 	w := records[0]
 	parts := p.parts(w.Unit, w.StartMs, w.EndMs)
-	lengths := make([]int64, len(parts))
+	lengths, down := make([]int64, len(parts)), make([]bool, len(parts))
 	for i, part := range parts {
-		lengths[i] = part.toMs - part.fromMs
+		lengths[i], down[i] = part.toMs-part.fromMs, part.key >= 0 && p.keys[part.key].down
 	}
-	divided := divide(sums, lengths)
+	divided := divideAround(sums, lengths, down)
 	for i, v := range divided {
 		if parts[i].key >= 0 {
 			t.cells[parts[i].key][parts[i].slot].Add(v)

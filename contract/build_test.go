@@ -255,7 +255,7 @@ func TestBuildRefusesPlansThatDoNotFit(t *testing.T) {
 	}
 	missing := contract.Placements{Vacancies: []contract.Vacancy{{FromMs: h(0), ToMs: h(10), GPUs: 2}}}
 	plan = contract.NewPlan(contracts, missing, []contract.Period{span(0, 10)}, span(0, 10))
-	if _, err := plan.Build(contract.Answer{}, t0); err == nil || !strings.Contains(err.Error(), "unconfirmed of") {
+	if _, err := plan.Build(contract.Answer{}, t0); err == nil || !strings.Contains(err.Error(), "unconfirmed or within the grace") {
 		t.Errorf("Build of other contracts' vacancies = %v", err)
 	}
 }

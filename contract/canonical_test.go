@@ -158,7 +158,7 @@ func TestStoredPlacementsMakeTheSameReport(t *testing.T) {
 		if n := cut.Missing(placed, from, to); n != 0 {
 			t.Errorf("%d GPU-ms are missing from the cut", n)
 		}
-		plan := contract.NewPlan(contracts, cut, f.periods, f.stray)
+		plan := contract.NewPlan(contracts, contract.Ground(contracts, cut, f.presences, f.outages), f.periods, f.stray)
 		got, err := plan.Build(answer(plan.Query(), f.records), want.AsOf)
 		if err != nil {
 			t.Fatal(err)

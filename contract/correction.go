@@ -11,18 +11,20 @@ import (
 // the units of Line. Buckets.Total() == ContractedMs, and
 // Cost.Buckets.Total() == Cost.Contracted.
 type Correction struct {
-	Contract      string `json:"contract"`
-	Tranche       string `json:"tranche"`
-	Currency      string `json:"currency"`
-	ContractedMs  int64  `json:"contracted_gpu_ms"` // not zero only where terms were restated
-	Buckets       Time   `json:"buckets_gpu_ms"`
-	UnconfirmedMs int64  `json:"undelivered_unconfirmed_gpu_ms"`
-	SMActiveMs    int64  `json:"sm_active_gpu_ms"`
-	SMKnownMs     int64  `json:"sm_known_gpu_ms"`
-	EnergyMJ      int64  `json:"energy_mj"`
-	EnergyKnownMs int64  `json:"energy_known_gpu_ms"`
-	OverageMs     int64  `json:"overage_gpu_ms"`
-	Cost          Cost   `json:"cost"`
+	Contract         string `json:"contract"`
+	Tranche          string `json:"tranche"`
+	Currency         string `json:"currency"`
+	ContractedMs     int64  `json:"contracted_gpu_ms"` // not zero only where terms were restated
+	Buckets          Time   `json:"buckets_gpu_ms"`
+	UnconfirmedMs    int64  `json:"undelivered_unconfirmed_gpu_ms"`
+	GraceMs          int64  `json:"undelivered_within_grace_gpu_ms"`
+	UnhealthyAloneMs int64  `json:"unhealthy_alone_gpu_ms"`
+	SMActiveMs       int64  `json:"sm_active_gpu_ms"`
+	SMKnownMs        int64  `json:"sm_known_gpu_ms"`
+	EnergyMJ         int64  `json:"energy_mj"`
+	EnergyKnownMs    int64  `json:"energy_known_gpu_ms"`
+	OverageMs        int64  `json:"overage_gpu_ms"`
+	Cost             Cost   `json:"cost"`
 }
 
 // Correct returns what turns one report of a period into another of the same
@@ -76,6 +78,8 @@ func differing(lines map[seat]*Correction) []Correction {
 func (c *Correction) add(l *Line, sign int64) {
 	c.ContractedMs += sign * l.ContractedMs
 	c.UnconfirmedMs += sign * l.UnconfirmedMs
+	c.GraceMs += sign * l.GraceMs
+	c.UnhealthyAloneMs += sign * l.UnhealthyAloneMs
 	c.SMActiveMs += sign * l.SMActiveMs
 	c.SMKnownMs += sign * l.SMKnownMs
 	c.EnergyMJ += sign * l.EnergyMJ

@@ -89,7 +89,7 @@ func TestClosedAndCorrectionsAddUpToTheTruth(t *testing.T) {
 // lineAs is what of a line can be added up, as a correction of nothing.
 func lineAs(l *contract.Line) contract.Correction {
 	return contract.Correction{
-		ContractedMs: l.ContractedMs, Buckets: l.Buckets, UnconfirmedMs: l.UnconfirmedMs, SMActiveMs: l.SMActiveMs,
+		ContractedMs: l.ContractedMs, Buckets: l.Buckets, UnconfirmedMs: l.UnconfirmedMs, GraceMs: l.GraceMs, UnhealthyAloneMs: l.UnhealthyAloneMs, SMActiveMs: l.SMActiveMs,
 		SMKnownMs: l.SMKnownMs, EnergyMJ: l.EnergyMJ, EnergyKnownMs: l.EnergyKnownMs, OverageMs: l.OverageMs, Cost: l.Cost,
 	}
 }
@@ -121,7 +121,7 @@ func plus(a, b contract.Correction) contract.Correction {
 // Correction too.
 func TestCorrectSeesEveryNumberOfALine(t *testing.T) {
 	correction := reflect.TypeFor[contract.Correction]()
-	notSums := []string{"GPUs", "Tranche", "Model", "Stages", "Utilisation", "Days", "Groups"}
+	notSums := []string{"GPUs", "Tranche", "Model", "Stages", "Utilisation", "Days", "Groups", "Substitutes"}
 	line := reflect.TypeFor[contract.Line]()
 	for i := range line.NumField() {
 		f := line.Field(i)

@@ -33,9 +33,9 @@ const (
 // bought, one GPU for one.
 type Substitute struct {
 	Model string
-	// Factor multiplies the tranche's price per GPU-hour for the hours of this
-	// model, in millionths: it touches the price and never the count. The
-	// product is rounded half even to a micro-unit.
+	// Factor multiplies the tranche's prices per GPU-hour, that of overage too,
+	// for the hours of this model, in millionths: it touches the price and never
+	// the count. The product is rounded half even to a micro-unit.
 	Factor int64
 }
 
@@ -53,15 +53,11 @@ func (t *Tranche) models() string {
 	return out
 }
 
-// priceOf is the price of a GPU-hour of a substitute under a rate: the index
-// is that in Accepts, or -1 for the model that was bought. The tranche has
-// passed validation: the price fits.
-func (t *Tranche) priceOf(sub int, r *Rate) Money {
-	if sub < 0 {
-		return r.PerGPUHour
-	}
-	hi, lo := bits.Mul64(uint64(r.PerGPUHour), uint64(t.Accepts[sub].Factor))
-	if hi >= Whole { // Div64 would panic: far beyond what worth refuses
+// times is a price with a substitute's factor, rounded half even; what does
+// not fit becomes the most that Money can hold, which worth refuses.
+func times(price Money, factor int64) Money {
+	hi, lo := bits.Mul64(uint64(price), uint64(factor))
+	if hi >= Whole { // Div64 would panic
 		return math.MaxInt64
 	}
 	q, rem := bits.Div64(hi, lo, Whole)
@@ -71,11 +67,32 @@ func (t *Tranche) priceOf(sub int, r *Rate) Money {
 	return Money(min(q, math.MaxInt64))
 }
 
+// rateOf is the rate of a key with the prices of its model; nil is none.
+func (t *Tranche) rateOf(k key) *Rate {
+	if k.rate == unpriced {
+		return nil
+	}
+	r := t.Rates[k.rate]
+	if k.sub != asBought {
+		r.PerGPUHour = times(r.PerGPUHour, t.Accepts[k.sub].Factor)
+		r.OveragePerGPUHour = times(r.OveragePerGPUHour, t.Accepts[k.sub].Factor)
+	}
+	return &r
+}
+
+// accepted is the model of a substitute; empty for the one bought.
+func (t *Tranche) accepted(sub int) string {
+	if sub == asBought {
+		return ""
+	}
+	return t.Accepts[sub].Model
+}
+
 // dearest is the highest price of a GPU-hour under a rate.
 func (t *Tranche) dearest(r *Rate) Money {
 	most := r.PerGPUHour
 	for sub := range t.Accepts {
-		most = max(most, t.priceOf(sub, r))
+		most = max(most, times(r.PerGPUHour, t.Accepts[sub].Factor))
 	}
 	return most
 }

@@ -18,6 +18,7 @@ type fleet struct {
 	contracts     []contract.Contract
 	presences     []contract.Presence
 	records       []contract.Straddle
+	outages       []contract.Outage
 	periods       []contract.Period
 	stray         contract.Period
 	by            contract.By
@@ -108,7 +109,7 @@ func (f *fleet) tranche(r *rand.Rand, i int) contract.Tranche {
 			t.Accepts = append(t.Accepts, contract.Substitute{Model: m, Factor: pick(r, int64(contract.Whole), 900_000, 1_234_567, 0)})
 		}
 	}
-	t.Delivery = contract.Delivery{GraceMs: pick(r, 0, 0, (1+r.Int64N(200))*gridMs)}
+	t.Delivery = contract.Delivery{Unit: pick(r, "", contract.DeliverGPU, contract.DeliverNode, contract.DeliverRack), GraceMs: pick(r, 0, 0, (1+r.Int64N(200))*gridMs)}
 	return t
 }
 
@@ -157,6 +158,10 @@ func (f *fleet) addGPU(r *rand.Rand, gpu string) {
 		ends[p.Node] = p.EndMs
 		f.presences = append(f.presences, p)
 		f.addRecords(r, p)
+		for range r.IntN(3) * r.IntN(2) {
+			from := p.StartMs + r.Int64N((p.EndMs-p.StartMs)/gridMs)*gridMs
+			f.outages = append(f.outages, contract.Outage{Unit: p.Unit, FromMs: from, ToMs: from + r.Int64N(60)*gridMs})
+		}
 		switch r.IntN(5) {
 		case 0, 1: // silence, often longer than a day
 			at = p.EndMs + r.Int64N(80)*gridMs
@@ -276,12 +281,14 @@ func (f *fleet) clone() *fleet {
 	out.periods = slices.Clone(f.periods)
 	out.presences = slices.Clone(f.presences)
 	out.records = slices.Clone(f.records)
+	out.outages = slices.Clone(f.outages)
 	return &out
 }
 
 func (f *fleet) report() (contract.Placements, contract.Report, error) {
 	p := contract.Place(f.contracts, f.presences, f.nowMs)
-	plan := contract.NewPlanBy(contract.Grouping{By: f.by, Presences: f.presences}, f.contracts, p, f.periods, f.stray)
+	plan := contract.NewPlanBy(contract.Grouping{By: f.by, Presences: f.presences}, f.contracts,
+		contract.Ground(f.contracts, p, f.presences, f.outages), f.periods, f.stray)
 	a := answer(plan.Query(), f.records)
 	a.Overlaps = 7
 	rep, err := plan.Build(a, time.UnixMilli(f.nowMs))

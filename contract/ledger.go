@@ -77,6 +77,9 @@ type Placement struct {
 	Contract, Tranche int
 	// Group indexes Placements.Groups.
 	Group int
+	// Down says that the node or rack that the GPU belongs to was not usable as
+	// a whole: see Ground.
+	Down bool
 	// Near names, for an uncontracted GPU, the nearest tranche and the rule
 	// that failed: `acme-aws/h100: region "us-west-2" is not in [us-east-1]`.
 	// It is empty where there are no tranches at all.

@@ -3,6 +3,7 @@ package contract
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/gpumeter/gpumeter/usage"
 )
@@ -34,9 +35,10 @@ func (p *Plan) statement(i int, sums *tally) (Statement, error) {
 	return out, nil
 }
 
-// leg is a tranche under one rate, or without one, by day.
+// leg is what counted toward a tranche of one model under one rate, or without
+// one, by day. What was not delivered is of the model that was bought.
 type leg struct {
-	rate    int
+	rate    *Rate // with the price of the model; nil is none
 	days    []Time
 	overage []int64
 	total   usage.Sums
@@ -49,42 +51,52 @@ func (p *Plan) line(c, t int, days []day, sums *tally) (Line, error) {
 	out := Line{Tranche: tranche.ID, Model: tranche.Model, GPUs: tranche.GPUsAt(period.ToMs - 1), Days: blankDays(days)}
 	groups := parcels{}
 	for rate := unpriced; rate < len(tranche.Rates); rate++ {
-		leg, err := p.leg(key{contract: c, tranche: t, rate: rate}, days, sums)
-		if err != nil {
-			return Line{}, err
-		}
-		if err := out.addLeg(&leg, groups, tranche); err != nil {
-			return Line{}, err
+		for sub := asBought; sub < len(tranche.Accepts); sub++ {
+			leg, err := p.leg(key{contract: c, tranche: t, rate: rate, sub: sub}, days, sums)
+			if err == nil {
+				err = out.addLeg(&leg, groups, tranche.accepted(sub))
+			}
+			if err != nil {
+				return Line{}, err
+			}
 		}
 	}
 	if p.by != "" {
 		out.Groups = groups.list()
 	}
-	for _, v := range p.placed.Vacancies {
-		if v.Contract == c && v.Tranche == t {
-			out.UnconfirmedMs += int64(v.GPUs) * max(0, min(v.ToMs, period.ToMs)-max(v.FromMs, period.FromMs))
-		}
-	}
-	if out.UnconfirmedMs > out.Buckets[Undelivered] {
-		return Line{}, fmt.Errorf("%d GPU-ms unconfirmed of %d undelivered", out.UnconfirmedMs, out.Buckets[Undelivered])
+	out.UnconfirmedMs = vacant(p.placed.Vacancies, c, t, period)
+	out.GraceMs = vacant(p.placed.Graces, c, t, period)
+	if n := max(out.UnconfirmedMs, out.GraceMs); n > out.Buckets[Undelivered] {
+		return Line{}, fmt.Errorf("%d GPU-ms unconfirmed or within the grace, more than %d undelivered", n, out.Buckets[Undelivered])
 	}
 	out.derive()
 	return out, nil
 }
 
-// leg adds up the cells of a tranche and rate; k.fate is not looked at.
+// vacant adds up the vacancies of a tranche in a period, in GPU-ms.
+func vacant(list []Vacancy, c, t int, period Period) int64 {
+	var sum int64
+	for _, v := range list {
+		if v.Contract == c && v.Tranche == t {
+			sum += int64(v.GPUs) * max(0, min(v.ToMs, period.ToMs)-max(v.FromMs, period.FromMs))
+		}
+	}
+	return sum
+}
+
+// leg adds up the cells of a tranche, rate and model.
 func (p *Plan) leg(k key, days []day, sums *tally) (leg, error) {
-	out := leg{rate: k.rate, days: make([]Time, len(days)), overage: make([]int64, len(days))}
 	tranche := &p.contracts[k.contract].Tranches[k.tranche]
+	out := leg{rate: tranche.rateOf(k), days: make([]Time, len(days)), overage: make([]int64, len(days))}
 	for d := range days {
 		for _, piece := range tranche.priced(days[d].fromMs, days[d].toMs) {
-			if piece.rate == k.rate {
+			if piece.rate == k.rate && k.sub == asBought {
 				out.days[d][Undelivered] += tranche.contractedMs(piece.fromMs, piece.toMs)
 			}
 		}
 	}
 	for i, x := range p.keys {
-		if x.contract != k.contract || x.tranche != k.tranche || x.rate != k.rate {
+		if !x.ofRate(k) {
 			continue
 		}
 		d := 0
@@ -96,12 +108,19 @@ func (p *Plan) leg(k key, days []day, sums *tally) (leg, error) {
 				d++
 			}
 			if x.fate == Overage {
-				out.overage[d] += stood
+				if x.sub == k.sub {
+					out.overage[d] += stood
+				}
 				continue
 			}
-			out.days[d][Undelivered] -= stood
-			out.days[d].Add(buckets(stood, sums.cells[i][slot]))
-			out.total.Add(sums.cells[i][slot])
+			if k.sub == asBought {
+				out.days[d][Undelivered] -= stood
+			}
+			if x.sub == k.sub {
+				time, rest := x.became(stood, sums.cells[i][slot])
+				out.days[d].Add(time)
+				out.total.Add(rest)
+			}
 		}
 	}
 	for d, v := range out.days {
@@ -113,6 +132,11 @@ func (p *Plan) leg(k key, days []day, sums *tally) (leg, error) {
 	return out, nil
 }
 
+// ofRate reports whether a key is of the same tranche and rate.
+func (k *key) ofRate(o key) bool {
+	return k.contract == o.contract && k.tranche == o.tranche && k.rate == o.rate
+}
+
 func blankDays(days []day) []Day {
 	out := make([]Day, len(days))
 	for i, d := range days {
@@ -122,8 +146,8 @@ func blankDays(days []day) []Day {
 }
 
 // addLeg adds a leg's time and money to the line of its tranche, and to its
-// groups.
-func (l *Line) addLeg(g *leg, groups parcels, t *Tranche) error {
+// groups; model is that of a substitute, or empty.
+func (l *Line) addLeg(g *leg, groups parcels, model string) error {
 	for d, v := range g.days {
 		l.Days[d].Buckets.Add(v)
 		l.Days[d].ContractedMs += v.Total()
@@ -137,21 +161,36 @@ func (l *Line) addLeg(g *leg, groups parcels, t *Tranche) error {
 	l.SMKnownMs += g.total.SMKnownMs
 	l.EnergyMJ += g.total.EnergyMJ
 	l.EnergyKnownMs += g.total.EnergyKnownMs
-	var r *Rate
-	if g.rate != unpriced {
-		r = &t.Rates[g.rate]
-	}
-	cost, err := g.cost(r)
+	l.UnhealthyAloneMs += g.total.UnhealthyMs
+	cost, err := g.cost(g.rate)
 	if err == nil {
-		err = l.addDaily(g, &cost, r)
+		err = l.addDaily(g, &cost, g.rate)
 	}
 	if err == nil {
-		err = groups.addLeg(g, &cost, r)
+		err = groups.addLeg(g, &cost, g.rate)
 	}
 	if err != nil {
 		return err
 	}
+	if model != "" {
+		l.substitute(model, time.Total(), overage, cost.Contracted)
+	}
 	return l.Cost.add(&cost)
+}
+
+// substitute notes what a model did in place of the one bought.
+func (l *Line) substitute(model string, ms, overage int64, cost Money) {
+	if ms == 0 && overage == 0 {
+		return
+	}
+	i := slices.IndexFunc(l.Substitutes, func(s Substituted) bool { return s.Model == model })
+	if i < 0 {
+		i = len(l.Substitutes)
+		l.Substitutes = append(l.Substitutes, Substituted{Model: model})
+	}
+	l.Substitutes[i].Ms += ms
+	l.Substitutes[i].OverageMs += overage
+	l.Substitutes[i].Cost += cost // a part of a checked sum
 }
 
 // time is a leg's time by bucket, and its overage.
@@ -215,6 +254,8 @@ func (l *Line) add(o *Line) error {
 	l.ContractedMs += o.ContractedMs
 	l.Buckets.Add(o.Buckets)
 	l.UnconfirmedMs += o.UnconfirmedMs
+	l.GraceMs += o.GraceMs
+	l.UnhealthyAloneMs += o.UnhealthyAloneMs
 	l.SMActiveMs += o.SMActiveMs
 	l.SMKnownMs += o.SMKnownMs
 	l.EnergyMJ += o.EnergyMJ

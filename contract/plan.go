@@ -35,17 +35,22 @@ type Plan struct {
 }
 
 // key is what sums are added up by. rate indexes the tranche's rates and is
-// unpriced where none applies; for an uncontracted key, tranche is the index of
-// the Group. group is what the report is broken down by, if that is where GPUs
-// stand.
+// unpriced where none applies, sub the models that it accepts and is asBought
+// where the model is the one bought; for an uncontracted key, tranche is the
+// index of the Group. group is what the report is broken down by, if that is
+// where GPUs stand. down says that the node or rack was, as a whole.
 type key struct {
 	contract, tranche int
 	fate              Fate
-	rate              int
+	rate, sub         int
 	group             string
+	down              bool
 }
 
-const unpriced = -1
+const (
+	unpriced = -1
+	asBought = -1
+)
 
 // NewPlan lays placements against periods: periods[i] is that of contracts[i],
 // stray that of the uncontracted GPUs and of the report. The contracts are
@@ -98,14 +103,12 @@ func (p *Plan) check() error {
 		if p.units != nil && p.units[x.Unit] == nil {
 			return fmt.Errorf("plan: placement of %q is of unit %d, which has no presence", x.GPU, x.Unit)
 		}
-		if x.Fate == Uncontracted {
-			if x.Group < 0 || x.Group >= len(p.placed.Groups) {
-				return fmt.Errorf("plan: placement of %q is in group %d of %d", x.GPU, x.Group, len(p.placed.Groups))
-			}
-			continue
-		}
-		if x.Contract < 0 || x.Contract >= len(p.contracts) || x.Tranche < 0 || x.Tranche >= len(p.contracts[x.Contract].Tranches) {
+		if x.Fate != Uncontracted && (x.Contract < 0 || x.Contract >= len(p.contracts) || x.Tranche < 0 || x.Tranche >= len(p.contracts[x.Contract].Tranches)) {
 			return fmt.Errorf("plan: placement of %q is in a tranche that is not there", x.GPU)
+		}
+		groupless := x.Fate != Uncontracted && len(p.contracts[x.Contract].Tranches[x.Tranche].Accepts) == 0
+		if !groupless && (x.Group < 0 || x.Group >= len(p.placed.Groups)) {
+			return fmt.Errorf("plan: placement of %q is in group %d of %d", x.GPU, x.Group, len(p.placed.Groups))
 		}
 	}
 	return nil
@@ -143,15 +146,19 @@ func (p *Plan) addSpans() {
 		x := &p.placed.List[i]
 		if x.Fate == Uncontracted {
 			if from, to := max(x.FromMs, p.stray.FromMs), min(x.ToMs, p.stray.ToMs); from < to {
-				add(x, key{-1, x.Group, Uncontracted, unpriced, p.groupOf(x, nil)}, from, to)
+				add(x, key{-1, x.Group, Uncontracted, unpriced, asBought, p.groupOf(x, nil), false}, from, to)
 			}
 			continue
 		}
 		period := p.periods[x.Contract]
 		t := &p.contracts[x.Contract].Tranches[x.Tranche]
-		group := p.groupOf(x, &p.contracts[x.Contract])
+		k := key{x.Contract, x.Tranche, x.Fate, unpriced, asBought, p.groupOf(x, &p.contracts[x.Contract]), x.Down}
+		if len(t.Accepts) > 0 {
+			k.sub = t.substitute(p.placed.Groups[x.Group].Model)
+		}
 		for _, c := range t.priced(max(x.FromMs, period.FromMs), min(x.ToMs, period.ToMs)) {
-			add(x, key{x.Contract, x.Tranche, x.Fate, c.rate, group}, c.fromMs, c.toMs)
+			k.rate = c.rate
+			add(x, k, c.fromMs, c.toMs)
 		}
 	}
 	slices.SortFunc(p.spans, func(a, b Span) int {

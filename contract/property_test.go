@@ -50,7 +50,7 @@ func TestPlaceAndBuildAgreeWithSlowCalculation(t *testing.T) {
 		}
 		s := newSlow(f.contracts, f.presences, f.fromMs, f.nowMs)
 		comparePlacements(t, s, p)
-		l := &ledger{slow: s, periods: f.periods, stray: f.stray, by: f.by}
+		l := &ledger{slow: s, periods: f.periods, stray: f.stray, by: f.by, outages: f.outages}
 		want := l.report(f.records, 7, time.UnixMilli(f.nowMs))
 		for i := range got.Uncontracted { // the words are tested by themselves
 			got.Uncontracted[i].Near = ""
@@ -147,6 +147,10 @@ func TestFleetsReachEveryCase(t *testing.T) {
 		for _, s := range rep.Contracts {
 			see("price", s.Total.Cost.Contracted > 0)
 			see("unpriced", s.Total.Cost.UnpricedMs > 0)
+			see("down with its node or rack", s.Total.Buckets[contract.Unhealthy] > s.Total.UnhealthyAloneMs)
+			for _, l := range s.Tranches {
+				see("substitute priced", len(l.Substitutes) > 0 && l.Substitutes[0].Cost > 0)
+			}
 			see("unconfirmed", s.Total.UnconfirmedMs > 0)
 			see("overage priced", s.Total.Cost.Overage > 0)
 		}
@@ -247,6 +251,8 @@ func TestOrderOfInputsDoesNotMatter(t *testing.T) {
 			g.periods[i], g.periods[j] = g.periods[j], g.periods[i]
 		})
 		r.Shuffle(len(g.presences), func(i, j int) { g.presences[i], g.presences[j] = g.presences[j], g.presences[i] })
+		g.outages = append(g.outages, g.outages...) // said twice
+		r.Shuffle(len(g.outages), func(i, j int) { g.outages[i], g.outages[j] = g.outages[j], g.outages[i] })
 		r.Shuffle(len(g.records), func(i, j int) { g.records[i], g.records[j] = g.records[j], g.records[i] })
 		_, got, err := g.report()
 		if err != nil {

@@ -22,7 +22,9 @@ type Report struct {
 	Uncontracted []Stray     `json:"uncontracted"`
 	// Breakdown is there if the report was asked to be broken down.
 	Breakdown *Breakdown `json:"breakdown,omitempty"`
-	Quality   Quality    `json:"quality"`
+	// Remarks are what stands out, contract by contract.
+	Remarks []Remark `json:"remarks,omitempty"`
+	Quality Quality  `json:"quality"`
 	// Stored is the JSON form of a closed month, as it was stored; nil if the
 	// report was computed now.
 	Stored []byte `json:"-"`
@@ -55,6 +57,15 @@ type Line struct {
 	// UnconfirmedMs is the part of Undelivered that follows the silence of
 	// GPUs that never said goodbye: not claimable until it is confirmed.
 	UnconfirmedMs int64 `json:"undelivered_unconfirmed_gpu_ms"`
+	// GraceMs is the part of Undelivered within the grace of the steps that
+	// added the GPUs: not late yet. It may be unconfirmed as well.
+	GraceMs int64 `json:"undelivered_within_grace_gpu_ms"`
+	// UnhealthyAloneMs is the time for which GPUs were unhealthy themselves.
+	// Unhealthy is more where a node or rack is good only as a whole.
+	UnhealthyAloneMs int64 `json:"unhealthy_alone_gpu_ms"`
+	// Substitutes are the accepted models that stood for the one bought; a
+	// total has none.
+	Substitutes []Substituted `json:"substitutes,omitempty"`
 	// SMActiveMs is the integral of SM activity over SMKnownMs of the time.
 	SMActiveMs int64 `json:"sm_active_gpu_ms"`
 	SMKnownMs  int64 `json:"sm_known_gpu_ms"`
@@ -67,6 +78,15 @@ type Line struct {
 	// Groups are there if the report is broken down; they add up to the line.
 	Groups []Parcel `json:"groups,omitempty"`
 	Days   []Day    `json:"days,omitempty"`
+}
+
+// Substituted is what an accepted model did in place of the one bought. Ms is
+// part of the line's buckets, Cost of its contracted cost.
+type Substituted struct {
+	Model     string `json:"model"`
+	Ms        int64  `json:"gpu_ms"`
+	OverageMs int64  `json:"overage_gpu_ms"`
+	Cost      Money  `json:"cost"`
 }
 
 // Stage is a running total of buckets.

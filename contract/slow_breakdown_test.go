@@ -139,7 +139,7 @@ func (l *ledger) split(x label, a *account) map[string]*account {
 
 // groups are the parcels of a leg, given its days' undelivered time and what
 // its buckets cost.
-func (l *ledger) groups(r ref, rate int, leg *contract.Line, accounts map[label]*account) []contract.Parcel {
+func (l *ledger) groups(r ref, rate, sub int, price *contract.Rate, leg *contract.Line, accounts map[label]*account) []contract.Parcel {
 	if l.by == "" {
 		return nil
 	}
@@ -155,11 +155,11 @@ func (l *ledger) groups(r ref, rate int, leg *contract.Line, accounts map[label]
 	}
 	of("")
 	for x, a := range accounts {
-		if x.ref != r || x.rate != rate || x.fate == contract.Uncontracted {
+		if x.ref != r || x.rate != rate || x.sub != sub || x.fate == contract.Uncontracted {
 			continue
 		}
 		for group, part := range l.split(x, a) {
-			slowGive(of(group), x.fate, part)
+			slowGive(of(group), x, part)
 		}
 	}
 	of(l.absent(r)).Buckets[contract.Undelivered] += leg.Buckets[contract.Undelivered]
@@ -171,37 +171,39 @@ func (l *ledger) groups(r ref, rate int, leg *contract.Line, accounts map[label]
 	slices.SortFunc(out, func(a, b contract.Parcel) int {
 		return cmp.Or(cmp.Compare(b.Kind, a.Kind)*-1, cmp.Compare(a.Group, b.Group))
 	})
-	l.priceGroups(r, rate, leg, out)
+	slowPriceGroups(price, leg, out)
 	return out
 }
 
-func slowGive(p *contract.Parcel, fate contract.Fate, a *account) {
-	if fate == contract.Overage {
+func slowGive(p *contract.Parcel, x label, a *account) {
+	if x.fate == contract.Overage {
 		p.OverageMs += a.stood
 		return
 	}
-	p.Buckets.Add(slowBuckets(a))
-	p.SMActiveMs += a.sums.SMActiveMs
-	p.SMKnownMs += a.sums.SMKnownMs
+	p.Buckets.Add(slowBuckets(x, a))
+	if !x.down {
+		p.SMActiveMs += a.sums.SMActiveMs
+		p.SMKnownMs += a.sums.SMKnownMs
+	}
 	p.EnergyMJ += a.sums.EnergyMJ
 	p.EnergyKnownMs += a.sums.EnergyKnownMs
 }
 
-func (l *ledger) priceGroups(r ref, rate int, leg *contract.Line, out []contract.Parcel) {
+func slowPriceGroups(price *contract.Rate, leg *contract.Line, out []contract.Parcel) {
 	over := make([]int64, len(out))
 	for i := range out {
 		over[i] = out[i].OverageMs
 	}
-	if rate < 0 || !l.tranche(r).Rates[rate].HasOverage {
+	if price == nil || !price.HasOverage {
 		for i := range out {
 			out[i].Cost.OverageUnpricedMs = over[i]
 		}
 	} else {
-		for i, m := range slowMoney(leg.Cost.Overage, over, l.tranche(r).Rates[rate].OveragePerGPUHour) {
+		for i, m := range slowMoney(leg.Cost.Overage, over, price.OveragePerGPUHour) {
 			out[i].Cost.Overage = contract.Money(m)
 		}
 	}
-	if rate < 0 {
+	if price == nil {
 		for i := range out {
 			out[i].Cost.UnpricedMs = out[i].ContractedMs
 		}
@@ -212,7 +214,7 @@ func (l *ledger) priceGroups(r ref, rate int, leg *contract.Line, out []contract
 		for i := range out {
 			ms[i] = out[i].Buckets[b]
 		}
-		for i, m := range slowMoney(leg.Cost.Buckets[b], ms, l.tranche(r).Rates[rate].PerGPUHour) {
+		for i, m := range slowMoney(leg.Cost.Buckets[b], ms, price.PerGPUHour) {
 			out[i].Cost.Buckets[b] = contract.Money(m)
 			out[i].Cost.Contracted += contract.Money(m)
 		}
@@ -285,7 +287,7 @@ func (l *ledger) breakdown(list []contract.Statement, accounts map[label]*accoun
 		if x.fate == contract.Uncontracted {
 			for group, part := range l.split(x, a) {
 				p := contract.Parcel{Group: group}
-				slowGive(&p, x.fate, part)
+				slowGive(&p, x, part)
 				strays = append(strays, p)
 			}
 		}

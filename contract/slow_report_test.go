@@ -17,6 +17,8 @@ type label struct {
 	fate  contract.Fate
 	ref   ref
 	rate  int // -1 is none
+	sub   int // -1 is the model bought
+	down  bool
 	group contract.Group
 	slot  int
 	unit  int64 // of a report broken down by where GPUs stand
@@ -36,6 +38,7 @@ type ledger struct {
 	stray   contract.Period
 	edges   []int64
 	by      contract.By
+	outages []contract.Outage
 }
 
 func (l *ledger) addEdges() {
@@ -71,7 +74,7 @@ func (l *ledger) label(g, k int, unit int64) label {
 	if !o.stands || o.unit != unit {
 		return label{}
 	}
-	out := label{asked: true, fate: o.fate, ref: o.ref, rate: -1}
+	out := label{asked: true, fate: o.fate, ref: o.ref, rate: -1, sub: -1}
 	if l.by != "" && !l.holding() {
 		out.unit = unit
 	}
@@ -81,6 +84,12 @@ func (l *ledger) label(g, k int, unit int64) label {
 	} else {
 		period = l.periods[o.ref.c]
 		out.rate = l.rate(o.ref, l.at(k))
+		for i, x := range l.tranche(o.ref).Accepts {
+			if x.Model == o.group.Model {
+				out.sub = i
+			}
+		}
+		out.down = o.fate == contract.Placed && l.down(l.tranche(o.ref).Delivery.Unit, unit, l.at(k))
 	}
 	if l.at(k) < period.FromMs || l.at(k) >= period.ToMs {
 		return label{}
@@ -91,6 +100,28 @@ func (l *ledger) label(g, k int, unit int64) label {
 		}
 	}
 	return out
+}
+
+// down asks every outage whether it strikes the node or rack of a unit.
+func (l *ledger) down(by contract.DeliveryUnit, unit, ms int64) bool {
+	where := func(unit int64) contract.Presence {
+		return l.presences[slices.IndexFunc(l.presences, func(p contract.Presence) bool { return p.Unit == unit })]
+	}
+	me := where(unit)
+	for _, o := range l.outages {
+		if o.FromMs > ms || ms >= o.ToMs {
+			continue
+		}
+		it := where(o.Unit)
+		rack := it.Rack == me.Rack && it.Provider == me.Provider && it.Region == me.Region && it.Zone == me.Zone && it.Cluster == me.Cluster
+		switch {
+		case by == "node" && it.Node == me.Node,
+			by == "rack" && me.Rack == "" && it.Node == me.Node,
+			by == "rack" && me.Rack != "" && rack:
+			return true
+		}
+	}
+	return false
 }
 
 // accounts gives every step's time and every record to its label.
@@ -141,7 +172,7 @@ func (l *ledger) accounts(records []contract.Straddle) map[label]*account {
 			}
 			at = end
 		}
-		parts := slowDivide(sums, lengths)
+		parts := slowDivideAround(sums, lengths, labels)
 		shared := slowAmong(holders, parts)
 		for i, part := range parts {
 			a := get(labels[i])
@@ -153,6 +184,36 @@ func (l *ledger) accounts(records []contract.Straddle) map[label]*account {
 		}
 	}
 	delete(out, label{})
+	return out
+}
+
+// slowDivideAround gives what was unhealthy to the parts that were down first,
+// as far as there is room.
+func slowDivideAround(s usage.Sums, lengths []int64, labels []label) []usage.Sums {
+	var room int64
+	for i, x := range labels {
+		if x.down {
+			room += lengths[i]
+		}
+	}
+	sick := min(s.UnhealthyMs, room)
+	quota := make([]*big.Rat, len(lengths))
+	for i, x := range labels {
+		quota[i] = new(big.Rat)
+		if x.down {
+			quota[i] = new(big.Rat).Mul(big.NewRat(sick, room), big.NewRat(lengths[i], 1))
+		}
+	}
+	given := slowShare(sick, quota, make([]int64, len(quota)))
+	rest := slices.Clone(lengths)
+	for i, v := range given {
+		rest[i] -= v
+	}
+	s.UnhealthyMs -= sick
+	out := slowDivide(s, rest)
+	for i, v := range given {
+		out[i].UnhealthyMs += v
+	}
 	return out
 }
 
@@ -171,6 +232,10 @@ func slowDivide(s usage.Sums, lengths []int64) []usage.Sums {
 	for i, n := range lengths {
 		var quota []*big.Rat
 		for _, v := range left {
+			if rest == 0 {
+				quota = append(quota, new(big.Rat))
+				continue
+			}
 			quota = append(quota, new(big.Rat).Mul(big.NewRat(v, rest), big.NewRat(n, 1)))
 		}
 		got := slowShare(n, quota, make([]int64, len(quota)))
@@ -287,7 +352,7 @@ func (l *ledger) strays(accounts map[label]*account) []contract.Stray {
 			found[x.group] = &contract.Stray{Provider: x.group.Provider, Account: x.group.Account, Region: x.group.Region, Model: x.group.Model}
 		}
 		found[x.group].Ms += a.stood
-		found[x.group].Buckets.Add(slowBuckets(a))
+		found[x.group].Buckets.Add(slowBuckets(x, a))
 	}
 	out := []contract.Stray{}
 	for group, s := range found {
@@ -308,8 +373,11 @@ func (l *ledger) strays(accounts map[label]*account) []contract.Stray {
 	return out
 }
 
-func slowBuckets(a *account) contract.Time {
+func slowBuckets(x label, a *account) contract.Time {
 	s := a.sums
+	if x.down {
+		return contract.Time{contract.Unhealthy: a.stood}
+	}
 	return contract.Time{0, a.stood - s.UnhealthyMs - s.UnallocatedMs - s.IdleMs - s.UnmeasuredMs - s.BusyMs,
 		s.UnhealthyMs, s.UnallocatedMs, s.IdleMs, s.UnmeasuredMs, s.BusyMs}
 }
@@ -345,13 +413,14 @@ func (l *ledger) line(r ref, dates []string, accounts map[label]*account) contra
 	for _, d := range dates {
 		out.Days = append(out.Days, contract.Day{Date: d})
 	}
-	for rate := -1; rate < len(t.Rates); rate++ {
+	for i := range (1 + len(t.Rates)) * (1 + len(t.Accepts)) {
+		rate, sub := i/(1+len(t.Accepts))-1, i%(1+len(t.Accepts))-1
 		leg := contract.Line{Days: slices.Clone(out.Days)}
 		for d := range leg.Days {
 			leg.Days[d] = contract.Day{Date: dates[d]}
 		}
 		for at := p.FromMs; at < p.ToMs; at += gridMs {
-			if l.rate(r, at) == rate {
+			if l.rate(r, at) == rate && sub < 0 {
 				leg.Days[slices.Index(dates, l.date(r.c, at))].Buckets[contract.Undelivered] += int64(t.GPUsAt(at)) * gridMs
 			}
 		}
@@ -360,26 +429,37 @@ func (l *ledger) line(r ref, dates []string, accounts map[label]*account) contra
 				continue
 			}
 			day := &leg.Days[slices.Index(dates, l.date(r.c, l.edges[x.slot]))]
+			if x.fate == contract.Placed && sub < 0 {
+				day.Buckets[contract.Undelivered] -= a.stood
+			}
+			if x.sub != sub {
+				continue
+			}
 			if x.fate == contract.Overage {
 				day.OverageMs += a.stood
 				continue
 			}
-			day.Buckets[contract.Undelivered] -= a.stood
-			day.Buckets.Add(slowBuckets(a))
-			leg.SMActiveMs += a.sums.SMActiveMs
-			leg.SMKnownMs += a.sums.SMKnownMs
+			day.Buckets.Add(slowBuckets(x, a))
+			leg.UnhealthyAloneMs += a.sums.UnhealthyMs
+			if !x.down {
+				leg.SMActiveMs += a.sums.SMActiveMs
+				leg.SMKnownMs += a.sums.SMKnownMs
+			}
 			leg.EnergyMJ += a.sums.EnergyMJ
 			leg.EnergyKnownMs += a.sums.EnergyKnownMs
 		}
-		slowPrice(&leg, t, rate)
+		price := slowRate(t, rate, sub)
+		slowPrice(&leg, price)
 		slowAdd(&out, &leg)
+		slowSubstitute(&out, &leg, t, sub)
 		if l.by != "" {
-			out.Groups = slowMerge(out.Groups, l.groups(r, rate, &leg, accounts))
+			out.Groups = slowMerge(out.Groups, l.groups(r, rate, sub, price, &leg, accounts))
 		}
 	}
 	for k := range l.steps {
 		if l.at(k) >= p.FromMs && l.at(k) < p.ToMs {
 			out.UnconfirmedMs += int64(l.missing[r][k]) * gridMs
+			out.GraceMs += int64(l.late[r][k]) * gridMs
 		}
 	}
 	out.GPUs = t.GPUsAt(p.ToMs - 1)
@@ -387,8 +467,39 @@ func (l *ledger) line(r ref, dates []string, accounts map[label]*account) contra
 	return out
 }
 
+// slowRate is a rate with the prices of a model; nil is none.
+func slowRate(t *contract.Tranche, rate, sub int) *contract.Rate {
+	if rate < 0 {
+		return nil
+	}
+	x := t.Rates[rate]
+	if sub >= 0 {
+		factor := big.NewRat(t.Accepts[sub].Factor, 1_000_000)
+		x.PerGPUHour = halfEven(new(big.Rat).Mul(big.NewRat(int64(x.PerGPUHour), 1), factor))
+		x.OveragePerGPUHour = halfEven(new(big.Rat).Mul(big.NewRat(int64(x.OveragePerGPUHour), 1), factor))
+	}
+	return &x
+}
+
+// slowSubstitute notes a leg of an accepted model in its line.
+func slowSubstitute(to, leg *contract.Line, t *contract.Tranche, sub int) {
+	if sub < 0 || leg.ContractedMs+leg.OverageMs == 0 {
+		return
+	}
+	for i := range to.Substitutes {
+		if x := &to.Substitutes[i]; x.Model == t.Accepts[sub].Model {
+			x.Ms += leg.ContractedMs
+			x.OverageMs += leg.OverageMs
+			x.Cost += leg.Cost.Contracted
+			return
+		}
+	}
+	to.Substitutes = append(to.Substitutes, contract.Substituted{
+		Model: t.Accepts[sub].Model, Ms: leg.ContractedMs, OverageMs: leg.OverageMs, Cost: leg.Cost.Contracted})
+}
+
 // slowPrice fills in a leg's sums and money from its days.
-func slowPrice(leg *contract.Line, t *contract.Tranche, rate int) {
+func slowPrice(leg *contract.Line, x *contract.Rate) {
 	for d := range leg.Days {
 		day := &leg.Days[d]
 		day.ContractedMs = day.Buckets.Total()
@@ -396,11 +507,10 @@ func slowPrice(leg *contract.Line, t *contract.Tranche, rate int) {
 		leg.ContractedMs += day.ContractedMs
 		leg.OverageMs += day.OverageMs
 	}
-	if rate < 0 {
+	if x == nil {
 		leg.Cost.UnpricedMs, leg.Cost.OverageUnpricedMs = leg.ContractedMs, leg.OverageMs
 		return
 	}
-	x := t.Rates[rate]
 	leg.Cost.Contracted = halfEven(exact(leg.ContractedMs, x.PerGPUHour))
 	for b, m := range slowMoney(leg.Cost.Contracted, leg.Buckets[:], x.PerGPUHour) {
 		leg.Cost.Buckets[b] = contract.Money(m)
@@ -423,6 +533,8 @@ func slowAdd(to, o *contract.Line) {
 	to.GPUs += o.GPUs
 	to.ContractedMs += o.ContractedMs
 	to.UnconfirmedMs += o.UnconfirmedMs
+	to.GraceMs += o.GraceMs
+	to.UnhealthyAloneMs += o.UnhealthyAloneMs
 	to.SMActiveMs += o.SMActiveMs
 	to.SMKnownMs += o.SMKnownMs
 	to.EnergyMJ += o.EnergyMJ

@@ -126,7 +126,30 @@ func allColumns() []column {
 	}
 	cols = append(cols, times()...)
 	cols = append(cols, amounts()...)
-	return append(cols, groupColumns()...)
+	cols = append(cols, groupColumns()...)
+	return append(cols, parts()...)
+}
+
+// parts are exact parts of buckets of a tranche or contract, in milliseconds.
+func parts() []column {
+	part := func(name string, ms func(*contract.Line) int64) column {
+		return column{name + "_gpu_ms", func(x row) string {
+			if x.line == nil || x.group != nil {
+				return ""
+			}
+			return strconv.FormatInt(ms(x.line), 10)
+		}}
+	}
+	return []column{
+		part("undelivered_within_grace", func(l *contract.Line) int64 { return l.GraceMs }),
+		part("unhealthy_alone", func(l *contract.Line) int64 { return l.UnhealthyAloneMs }),
+		part("substituted", func(l *contract.Line) (ms int64) {
+			for _, s := range l.Substitutes {
+				ms += s.Ms
+			}
+			return ms
+		}),
+	}
 }
 
 // groupColumns say of which group a row is.

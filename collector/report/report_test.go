@@ -7,6 +7,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -260,7 +261,8 @@ func TestCSVGroupsAddUp(t *testing.T) {
 			left[key] = map[string]int64{}
 		}
 		for i, name := range cells[0] {
-			sums := strings.HasSuffix(name, "_gpu_ms") && name != "undelivered_unconfirmed_gpu_ms" || strings.HasSuffix(name, "_cost")
+			part := slices.Contains([]string{"undelivered_unconfirmed_gpu_ms", "undelivered_within_grace_gpu_ms", "unhealthy_alone_gpu_ms", "substituted_gpu_ms"}, name)
+			sums := strings.HasSuffix(name, "_gpu_ms") && !part || strings.HasSuffix(name, "_cost")
 			if row[i] != "" && sums {
 				left[key][name] += sign * number(t, strings.TrimLeft(strings.Replace(row[i], ".", "", 1), "0")+"0")
 			}

@@ -37,6 +37,7 @@ func (t *text) statement(s *contract.Statement) {
 	t.checks(&s.Total, s.Currency)
 	t.overage(&s.Total, s.Currency)
 	t.unconfirmed(&s.Total)
+	t.delivery(s)
 }
 
 func gpus(n int) string {
@@ -201,4 +202,22 @@ func (t *text) unconfirmed(l *contract.Line) {
 	}
 	t.note("unconfirmed", "%s, %s of undelivered, follow GPUs that fell silent without a goodbye: not claimable until confirmed",
 		hours(l.UnconfirmedMs), share(l.UnconfirmedMs, l.Buckets[contract.Undelivered]))
+}
+
+// delivery says what of the undelivered is not late yet, what unhealthy GPUs
+// took their nodes and racks down with them, and what was substituted.
+func (t *text) delivery(s *contract.Statement) {
+	l := &s.Total
+	if l.GraceMs > 0 {
+		t.note("not late yet", "%s, %s of undelivered, are within the grace of the ramp", hours(l.GraceMs), share(l.GraceMs, l.Buckets[contract.Undelivered]))
+	}
+	if l.UnhealthyAloneMs < l.Buckets[contract.Unhealthy] {
+		t.note("as a whole", "of unhealthy, GPUs were so themselves for %s; the rest went down with its node or rack", hours(l.UnhealthyAloneMs))
+	}
+	for i := range s.Tranches {
+		for _, x := range s.Tranches[i].Substitutes {
+			t.note("substituted", "%s of %s stood for %s in %s, at %s", hours(x.Ms), clip(x.Model, 18), clip(s.Tranches[i].Model, 18), clip(s.Tranches[i].Tranche, 18),
+				together(x.Cost.Figure()+" "+s.Currency))
+		}
+	}
 }
