@@ -135,7 +135,7 @@ func (c *Collector) servePage(w http.ResponseWriter, r *http.Request) {
 	ask, err := ParseAsk(r.URL.Query())
 	if err == nil {
 		var rep contract.Report
-		if rep, err = c.Report(r.Context(), ask); err == nil {
+		if rep, err = c.Report(r.Context(), c.withTeams(ask)); err == nil {
 			page.Report = &rep
 		}
 	}
@@ -152,6 +152,19 @@ func (c *Collector) servePage(w http.ResponseWriter, r *http.Request) {
 	if err := page.Write(w); err != nil {
 		c.cfg.Log.Debug("page not written", "err", err)
 	}
+}
+
+// withTeams breaks a page down by team where nothing else is asked for. A
+// closed month is shown as it was closed, which is without.
+func (c *Collector) withTeams(ask Ask) Ask {
+	if ask.By != "" || ask.Revision != "" {
+		return ask
+	}
+	if m, err := contract.ParseMonth(ask.Month); err == nil && m.StateAt(c.cfg.Book.Contracts(), c.cfg.Now().UnixMilli()) == contract.Closed {
+		return ask
+	}
+	ask.By = contract.ByTeam
+	return ask
 }
 
 func writeText(w http.ResponseWriter, s string) {

@@ -136,6 +136,19 @@ func TestReportOverHTTP(t *testing.T) {
 	} {
 		problem(t, do(h, "GET", url, nil), status)
 	}
+	grouped := do(h, "GET", "/api/v1/report?since=2d&by=holder&top=all", nil)
+	if err := json.Unmarshal(grouped.Body.Bytes(), &r); err != nil || grouped.Code != 200 || r.Breakdown == nil {
+		t.Fatalf("by holder: status %d: %v: %s", grouped.Code, err, grouped.Body)
+	}
+	if g := r.Contracts[0].Total.Groups; len(g) != 2 || g[0].Group != "user ann" || g[0].Buckets[contract.Busy] != 135_000 || g[1].Kind != contract.OfUnattributed {
+		t.Errorf("groups = %+v", r.Contracts[0].Total.Groups)
+	}
+	for _, query := range []string{"?since=2d", "?since=2d&by=holder"} { // by team if nothing else is said
+		by := map[bool]string{true: "holder", false: "team"}[strings.Contains(query, "by=")]
+		if page := do(h, "GET", "/"+query, nil).Body.String(); !strings.Contains(page, `<b aria-current="true">`+by) {
+			t.Errorf("page %s is not by %s", query, by)
+		}
+	}
 	page := do(h, "GET", "/?since=2d", nil)
 	if page.Code != 200 || !strings.Contains(page.Body.String(), "acme") || !strings.Contains(page.Header().Get("Content-Security-Policy"), "default-src 'none'") {
 		t.Errorf("page: status %d, %v", page.Code, page.Header())

@@ -27,7 +27,7 @@ import (
 type reportArgs struct {
 	URL, TokenFile, CAFile string
 	Data, Contracts        string
-	Since, Output          string
+	Since, Output, By, Top string
 	Ask                    collector.Ask
 }
 
@@ -38,10 +38,15 @@ func newReport() *cobra.Command {
 		Short: "What became of every contracted GPU-hour",
 		Long: `report asks a collector, or opens the data folder of one that does not run,
 and lays what was metered against the contracts. Without a period it is the
-month to date, in each contract's billing calendar.`,
+month to date, in each contract's billing calendar.
+
+With --by it is broken down: by the cloud, account, region, model or node of
+the GPUs, or by the holder or team that had them. The groups add up to what was
+contracted; what no group can be named for is unattributed.`,
 		Example: `  gpumeter report
   gpumeter report --month 2026-10 --contract cw-h100
   gpumeter report --since 7d -o json
+  gpumeter report --by team --top 10
   gpumeter report --data /var/lib/gpumeter --contracts contracts.yaml --from 2026-10-01 --to 2026-10-08`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -63,6 +68,9 @@ month to date, in each contract's billing calendar.`,
 	f.StringVar(&a.Ask.To, "to", "", "end, exclusive (default: now)")
 	f.StringVar(&a.Since, "since", "", "so long back from now: 7d, 12h")
 	f.StringVar(&a.Ask.Contract, "contract", "", "one contract only")
+	f.StringVar(&a.By, "by", "", "break down by "+strings.Join(bys(), ", "))
+	f.StringVar(&a.Top, "top", "", "with --by, how many groups one by one, or all (default 20)")
+	_ = cmd.RegisterFlagCompletionFunc("by", cobra.FixedCompletions(bys(), cobra.ShellCompDirectiveNoFileComp))
 	cmd.MarkFlagsMutuallyExclusive("url", "data")
 	outputFlag(cmd, &a.Output)
 	return cmd
@@ -75,13 +83,26 @@ func envOr(key, otherwise string) string {
 	return otherwise
 }
 
+// bys names what a report can be broken down by.
+func bys() []string {
+	names := make([]string, len(contract.Bys))
+	for i, by := range contract.Bys {
+		names[i] = string(by)
+	}
+	return names
+}
+
 func (a *reportArgs) fetch(ctx context.Context) (contract.Report, error) {
+	var err error
 	if a.Since != "" {
-		var err error
 		if a.Ask.Since, err = collector.ParseSince(a.Since); err != nil {
 			return contract.Report{}, usageError{err}
 		}
 	}
+	if a.Ask.Top, err = collector.ParseTop(a.Top); err != nil {
+		return contract.Report{}, usageError{err}
+	}
+	a.Ask.By = contract.By(a.By)
 	rep, err := a.ask(ctx)
 	var wrong *collector.AskError
 	if errors.As(err, &wrong) {

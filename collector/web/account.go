@@ -18,6 +18,7 @@ type account struct {
 	Bridge   bridge
 	Days     days
 	Tranches []trancheRow
+	Groups   *groupTable // nil unless the report is broken down
 	Notes    []note
 	Checks   []check
 }
@@ -40,7 +41,7 @@ type check struct {
 	Text string
 }
 
-func accountOf(s *contract.Statement) account {
+func accountOf(s *contract.Statement, by contract.By) account {
 	l := &s.Total
 	zone := s.From.Location().String()
 	a := account{
@@ -65,6 +66,11 @@ func accountOf(s *contract.Statement) account {
 		for i := range s.Tranches {
 			a.Tranches = append(a.Tranches, trancheOf(&s.Tranches[i]))
 		}
+	}
+	if len(l.Groups) > 0 {
+		all := l.Parcel()
+		t := groupsOf(string(by), s.Currency, &all, l.Groups)
+		a.Groups = &t
 	}
 	a.Notes = notesOf(s)
 	a.Checks = checksOf(s)

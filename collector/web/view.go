@@ -17,6 +17,7 @@ type view struct {
 	Month, Prev    string
 	Next           string // empty where it would lie in the future
 	Query          template.URL
+	Keep           template.URL // what a link to another period keeps
 	Problem        string
 	Empty, NoFile  bool
 	AsOf           string
@@ -24,6 +25,7 @@ type view struct {
 	Costs          []string
 	Summary        []summaryRow
 	All            *summaryRow
+	Showback       showback
 	Contracts      []account
 	Strays         []strayRow
 	Legend         []swatch
@@ -59,8 +61,12 @@ func (p Page) view() view {
 	for b := range contract.Buckets {
 		v.Legend = append(v.Legend, swatch{"b-" + b.String(), b.String()})
 	}
+	if by, err := contract.ParseBy(p.Query.Get("by")); err == nil {
+		v.Keep = template.URL("&by=" + string(by)) //nolint:gosec // one of a few words
+	}
 	if p.Report != nil {
 		v.fill(p.Report)
+		v.Showback = showbackOf(p.Report, p.Query)
 	}
 	return v
 }
@@ -84,10 +90,14 @@ func (v *view) fill(r *contract.Report) {
 	v.Trust = trustOf(r)
 	v.Costs = costsOf(r)
 	var all contract.Line
+	var by contract.By
+	if r.Breakdown != nil {
+		by = r.Breakdown.By
+	}
 	for i := range r.Contracts {
 		s := &r.Contracts[i]
 		v.Summary = append(v.Summary, summaryOf(s))
-		v.Contracts = append(v.Contracts, accountOf(s))
+		v.Contracts = append(v.Contracts, accountOf(s, by))
 		all.GPUs += s.Total.GPUs
 		all.ContractedMs += s.Total.ContractedMs
 		all.Buckets.Add(s.Total.Buckets)

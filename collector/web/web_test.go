@@ -23,9 +23,14 @@ var update = flag.Bool("update", false, "write the golden files anew")
 var now = time.Date(2026, 11, 2, 12, 2, 30, 0, time.UTC)
 
 // fleet is the report of five clouds that a test of package collector keeps.
-func fleet(t testing.TB) *contract.Report {
+func fleet(t testing.TB) *contract.Report { return stored(t, "fleet.json") }
+
+// fleetBy is the same report, broken down by team.
+func fleetBy(t testing.TB) *contract.Report { return stored(t, "fleet-team.json") }
+
+func stored(t testing.TB, name string) *contract.Report {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "report", "testdata", "fleet.json"))
+	text, err := os.ReadFile(filepath.Join("..", "report", "testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,6 +79,7 @@ func golden(t *testing.T, name, got string) {
 
 func TestPageAsServed(t *testing.T) {
 	golden(t, "fleet.html", render(t, web.Page{Report: fleet(t), HasContracts: true, Query: url.Values{"month": {"2026-10"}}}))
+	golden(t, "fleet-team.html", render(t, web.Page{Report: fleetBy(t), HasContracts: true, Query: url.Values{"month": {"2026-10"}, "by": {"team"}}}))
 	golden(t, "no-data.html", render(t, web.Page{
 		Problem: "no data for 2026-07: the store holds no records yet", NoData: true, HasContracts: true, Query: url.Values{"month": {"2026-07"}},
 	}))
@@ -84,7 +90,7 @@ func TestPageAsServed(t *testing.T) {
 // hash that the policy names, and that nothing else is on the page that the
 // policy would forbid.
 func TestPolicyAllowsTheStyle(t *testing.T) {
-	page := render(t, web.Page{Report: fleet(t), HasContracts: true})
+	page := render(t, web.Page{Report: fleetBy(t), HasContracts: true})
 	_, rest, ok := strings.Cut(page, "<style>")
 	style, _, closed := strings.Cut(rest, "</style>")
 	if !ok || !closed {
@@ -106,7 +112,7 @@ func TestPolicyAllowsTheStyle(t *testing.T) {
 
 func TestPageIsSmall(t *testing.T) {
 	const limit = 400 << 10 // five contracts with a month of days each
-	if n := len(render(t, web.Page{Report: fleet(t), HasContracts: true})); n > limit {
+	if n := len(render(t, web.Page{Report: fleetBy(t), HasContracts: true})); n > limit {
 		t.Errorf("%d bytes, more than %d", n, limit)
 	}
 }
@@ -205,4 +211,58 @@ func TestMonthsLeadBackAndForth(t *testing.T) {
 	f("2026-10", []string{`href="?month=2026-09"`, `href="?month=2026-11"`, `api/v1/report?month=2026-10`}, nil)
 	f("2026-11", []string{`href="?month=2026-10"`}, []string{`href="?month=2026-12"`})
 	f("nonsense", []string{`href="?month=2026-10"`}, nil)
+}
+
+// TestPageShowsEveryGroup holds that the groups of all contracts and of each
+// are on the page in figures, whatever their names, and what is unattributed
+// as well.
+func TestPageShowsEveryGroup(t *testing.T) {
+	r := fleetBy(t)
+	evil := `<script>alert("team")</script>`
+	r.Breakdown.Currencies[0].Groups[0].Group = evil
+	page := render(t, web.Page{Report: r, HasContracts: true, Query: url.Values{"month": {"2026-10"}, "contract": {"a&b"}}})
+	if strings.Contains(page, evil) || !strings.Contains(page, "&lt;script&gt;alert(") {
+		t.Error("a name is not escaped")
+	}
+	want := func(list []contract.Parcel) {
+		for i := range list {
+			row := `<td class="n">` + list[i].Cost.Contracted.Figure() + `</td><td class="n">`
+			if !strings.Contains(page, row) {
+				t.Errorf("the page has no row of %s %q for %s", list[i].Kind, list[i].Group, list[i].Cost.Contracted.Figure())
+			}
+		}
+	}
+	for _, s := range r.Breakdown.Currencies {
+		want(s.Groups)
+	}
+	for _, s := range r.Contracts {
+		want(s.Total.Groups)
+	}
+	if n := strings.Count(page, `<tr class="unattributed">`); n != 2+1+len(r.Contracts) {
+		t.Errorf("%d rows of what is unattributed, want one for each currency and contract, and one", n)
+	}
+	if strings.Contains(page, "MISMATCH") {
+		t.Error("a sum does not match")
+	}
+	r.Breakdown.Currencies[1].Groups[1].Buckets[contract.Busy]++
+	if page := render(t, web.Page{Report: r, HasContracts: true}); strings.Count(page, "MISMATCH") != 1 {
+		t.Error("a sum that does not match is not shown as such, once")
+	}
+}
+
+// TestPageLinksToEveryBreakdown holds that the links keep the rest of what was
+// asked for.
+func TestPageLinksToEveryBreakdown(t *testing.T) {
+	for _, r := range []*contract.Report{fleet(t), fleetBy(t)} {
+		page := render(t, web.Page{Report: r, HasContracts: true, Query: url.Values{"month": {"2026-10"}, "contract": {"a&b"}, "revision": {"1"}, "by": {"team"}}})
+		for _, by := range contract.Bys {
+			link := `<a href="?by=` + string(by) + `&amp;contract=a%26b&amp;month=2026-10#showback">`
+			if shown := r.Breakdown != nil && by == r.Breakdown.By; strings.Contains(page, link) == shown {
+				t.Errorf("link by %s, while it is shown: %v", by, shown)
+			}
+		}
+		if !strings.Contains(page, `<a href="?month=2026-09&amp;by=team" rel="prev">`) {
+			t.Error("the month before is not by team")
+		}
+	}
 }
