@@ -16,7 +16,7 @@ BUILD   := $(GO) build -trimpath -tags grpcnotrace -ldflags "-s -w -X main.versi
 TOOL    := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help tools build sim run test lint race fuzz torture e2e servers bench gpu-check man clean
+.PHONY: help tools build sim run test lint race fuzz torture e2e e2e-slurm servers bench gpu-check man clean
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,7 +76,12 @@ servers: tools ## build and install the servers that make e2e talks to
 	$(GO) build -modfile=tools/go.mod -o bin/tools/ $(SERVERS)
 
 e2e: build servers ## run the tests against real Prometheus, InfluxDB and VictoriaMetrics
-	GPUMETER_E2E_BIN=$(CURDIR)/bin/tools $(GO) test -count=1 -tags e2e ./e2e/...
+	GPUMETER_E2E_BIN=$(CURDIR)/bin/tools $(GO) test -count=1 -tags e2e -skip Slurm ./e2e/...
+
+e2e-slurm: export GPUMETER_SIM_DIR := $(CURDIR)/bin/sim
+e2e-slurm: build ## as root: run jobs of a real Slurm on simulated GPUs, and look for them on record
+	@command -v slurmd >/dev/null && command -v munged >/dev/null || { echo "installing Slurm"; apt-get update -qq && apt-get install -y -qq slurmctld slurmd slurm-client munge >/dev/null; }
+	GPUMETER_E2E_BIN=$(CURDIR)/bin $(GO) test -count=1 -tags e2e -run Slurm -v ./e2e/...
 
 bench: tools ## run the benchmarks and print one table
 	@$(GO) test -run '^$$' -bench . -benchmem ./... | awk '/^Benchmark/ {print}' | column -t

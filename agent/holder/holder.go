@@ -118,7 +118,7 @@ func New(cfg Config) (*Finder, error) {
 		f.pods = newPoll(cfg.Kubelet.List, kubelet.ErrAbsent, nodePace, kubeletDescs, cfg.Log)
 	}
 	if cfg.Slurm != nil {
-		f.jobs = newPoll(cfg.Slurm.List, slurm.ErrAbsent, nodePace, slurmDescs, cfg.Log)
+		f.jobs = newPoll(cfg.Slurm.List, slurm.ErrAbsent, filesPace, slurmDescs, cfg.Log)
 	}
 	if cfg.Pods != nil {
 		f.labels = newPoll(cfg.Pods.List, nil, clusterPace, labelsDescs, cfg.Log)

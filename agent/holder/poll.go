@@ -15,25 +15,26 @@ type pace struct {
 	// cadence is how often it is asked when nothing else is reason to.
 	cadence time.Duration
 	// young is how old an answer may be to be as good as a new one, and the least
-	// time between two questions.
+	// time between two questions. The GPUs of a frame are looked at one after
+	// another, and one answer is for all of them.
 	young time.Duration
+	// stale is how long an answer is good for: a source that does not answer for
+	// so long knows nothing any more.
+	stale time.Duration
 }
 
 var (
-	// nodePace is for what is on the node. The GPUs of a frame are looked at one
-	// after another, and one answer is for all of them.
-	nodePace = pace{cadence: 10 * time.Second, young: 50 * time.Millisecond}
+	// filesPace is for what stands in folders of this node and costs next to
+	// nothing.
+	filesPace = pace{cadence: 2 * time.Second, young: 50 * time.Millisecond, stale: 30 * time.Second}
+	// nodePace is for servers on this node.
+	nodePace = pace{cadence: 10 * time.Second, young: 50 * time.Millisecond, stale: 30 * time.Second}
 	// clusterPace is for what thousands of nodes share.
-	clusterPace = pace{cadence: 5 * time.Minute, young: time.Second}
+	clusterPace = pace{cadence: 5 * time.Minute, young: time.Second, stale: 15 * time.Minute}
 )
 
-const (
-	// staleAfter is how many cadences an answer is good for: a source that does
-	// not answer for so long knows nothing any more.
-	staleAfter = 3
-	// timeout is how long a source may take to answer.
-	timeout = 5 * time.Second
-)
+// timeout is how long a source may take to answer.
+const timeout = 5 * time.Second
 
 var errSlow = errors.New("it does not return")
 
@@ -166,7 +167,7 @@ func (p *poll[T]) newest() (value T, seq uint64, ok bool) {
 
 // good says whether the newest answer still counts. p.mu is held.
 func (p *poll[T]) good() bool {
-	return p.seq > 0 && time.Since(p.asked) <= staleAfter*p.pace.cadence
+	return p.seq > 0 && time.Since(p.asked) <= p.pace.stale
 }
 
 // renew has the source asked, and returns when it has answered; at limit at the

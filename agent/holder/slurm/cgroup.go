@@ -1,6 +1,7 @@
 package slurm
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -57,7 +58,8 @@ type group struct{ id, dir string }
 // step is the control group of one step.
 type step struct {
 	dir   string
-	batch bool // the job's script
+	batch bool        // the job's script
+	made  fs.FileInfo // of its folder
 }
 
 // controllers are where Slurm makes groups in the first version of control
@@ -94,8 +96,13 @@ func jobsBelow(root string) []group {
 func stepsBelow(dir string) []step {
 	var out []step
 	for _, name := range folders(dir) {
-		if strings.HasPrefix(name, "step_") {
-			out = append(out, step{filepath.Join(dir, name), name == "step_batch"})
+		if !strings.HasPrefix(name, "step_") {
+			continue
+		}
+		s := step{dir: filepath.Join(dir, name), batch: name == "step_batch"}
+		var err error
+		if s.made, err = os.Stat(s.dir); err == nil { // else it has just gone
+			out = append(out, s)
 		}
 	}
 	return out

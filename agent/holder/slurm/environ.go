@@ -3,6 +3,7 @@ package slurm
 import (
 	"bytes"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -72,19 +73,37 @@ func (e Environ) Job() (Job, bool) {
 // maxAsked is how many processes of a step are asked for its environment.
 const maxAsked = 8
 
-// environOf returns what Slurm told a step of a job; false if no process of it
-// can be read.
-func (n *Node) environOf(s step, job string) (Environ, bool) {
+// steps are what Slurm told the steps of a node, by their folders.
+type steps map[string]told
+
+type told struct {
+	made    fs.FileInfo
+	environ Environ
+}
+
+// environ returns what Slurm told a step; nil if that is not known. A folder of
+// the same name that was made later is another step's.
+func (s steps) environ(x step) Environ {
+	t, ok := s[x.dir]
+	if !ok || !os.SameFile(t.made, x.made) || !t.made.ModTime().Equal(x.made.ModTime()) {
+		return nil
+	}
+	return t.environ
+}
+
+// environOf asks a step of a job what Slurm told it; nil if no process of it can
+// be read.
+func (n *Node) environOf(s step, job string) Environ {
 	for i, pid := range processesOf(s) {
 		if i == maxAsked {
 			break
 		}
 		e, err := ReadEnviron(n.cfg.Proc, pid)
 		if err == nil && e["SLURM_JOB_ID"] == job {
-			return e, true
+			return e
 		}
 	}
-	return nil, false
+	return nil
 }
 
 // gpus returns the GPUs that a step was given, by the numbers of their device

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 )
 
 // ErrAbsent means that there is no trace of Slurm on this node.
@@ -50,7 +51,12 @@ type Jobs struct {
 }
 
 // Node reads one node. Its methods may be called concurrently.
-type Node struct{ cfg Config }
+type Node struct {
+	cfg Config
+
+	mu    sync.Mutex // guards what follows
+	known steps      // of the newest list
+}
 
 // New returns what reads a node.
 func New(cfg Config) *Node {
@@ -60,15 +66,16 @@ func New(cfg Config) *Node {
 	if cfg.Proc == "" {
 		cfg.Proc = "/proc"
 	}
-	return &Node{cfg}
+	return &Node{cfg: cfg}
 }
 
 // maxJobs bounds the jobs that are read of one node.
 const maxJobs = 1024
 
 // List returns the jobs on this node. It is ErrAbsent where Slurm never ran a
-// job and there is no folder of job files. Reading the environment of a process
-// that the kernel holds up can take for ever, whatever ctx says.
+// job and there is no folder of job files. The environment is read of steps that
+// are new: reading that of a process which the kernel holds up can take for
+// ever, whatever ctx says.
 func (n *Node) List(ctx context.Context) (Jobs, error) {
 	out := Jobs{ByID: map[string]Job{}}
 	files, err := n.readFiles()
@@ -80,27 +87,37 @@ func (n *Node) List(ctx context.Context) (Jobs, error) {
 	if len(roots) == 0 && n.cfg.JobFiles == "" {
 		return Jobs{}, ErrAbsent
 	}
+	n.mu.Lock()
+	before, now := n.known, steps{}
+	n.mu.Unlock()
 	for _, root := range roots {
 		for _, j := range jobsBelow(root) {
 			if err := ctx.Err(); err != nil {
 				return Jobs{}, err
 			}
 			if _, seen := out.ByID[j.id]; !seen && len(out.ByID) < maxJobs {
-				out.ByID[j.id] = n.read(j)
+				out.ByID[j.id] = n.read(j, before, now)
 			}
 		}
 	}
+	n.mu.Lock()
+	n.known = now
+	n.mu.Unlock()
 	return out, nil
 }
 
 // read asks the first process of each step of a job.
-func (n *Node) read(g group) Job {
+func (n *Node) read(g group, before, now steps) Job {
 	j := Job{ID: g.id}
 	for _, step := range stepsBelow(g.dir) {
-		e, ok := n.environOf(step, g.id)
-		if !ok {
+		e := before.environ(step)
+		if e == nil {
+			e = n.environOf(step, g.id)
+		}
+		if e == nil {
 			continue
 		}
+		now[step.dir] = told{step.made, e}
 		j.Account, j.User = cmp.Or(j.Account, e["SLURM_JOB_ACCOUNT"]), cmp.Or(j.User, e["SLURM_JOB_USER"])
 		j.Partition, j.Cluster = cmp.Or(j.Partition, e["SLURM_JOB_PARTITION"]), cmp.Or(j.Cluster, e["SLURM_CLUSTER_NAME"])
 		numbers, uuids := e.gpus(step.batch)

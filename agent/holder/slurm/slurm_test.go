@@ -233,3 +233,38 @@ func FuzzParseJobFile(f *testing.F) {
 		}
 	})
 }
+
+// TestStepIsAskedOnce: what it was told does not change, and its first process,
+// which Slurm started, may end before the others.
+func TestStepIsAskedOnce(t *testing.T) {
+	x := newTree(t)
+	group := "freezer/slurm/uid_1/job_5/step_batch"
+	x.group(group, 7)
+	n := slurm.New(slurm.Config{Cgroup: x.cgroup, Proc: x.proc})
+	f := func(when, account string) {
+		t.Helper()
+		got, err := n.List(t.Context())
+		if err != nil || got.ByID["5"].Account != account {
+			t.Errorf("%s: %+v, %v, want account %q", when, got.ByID["5"], err, account)
+		}
+	}
+	f("before the script starts", "")
+	x.process(7, "SLURM_JOB_ID=5", "SLURM_JOB_ACCOUNT=physics")
+	f("when it runs", "physics")
+	x.process(7, "SLURM_JOB_ID=5", "SLURM_JOB_ACCOUNT=stolen")
+	f("later", "physics")
+	if err := os.RemoveAll(filepath.Join(x.cgroup, group)); err != nil {
+		t.Fatal(err)
+	}
+	f("after its end", "")
+	x.group(group, 8)
+	x.process(8, "SLURM_JOB_ID=5", "SLURM_JOB_ACCOUNT=biology")
+	f("when the job comes again", "biology")
+	// The folder is another one although nobody looked in between.
+	if err := os.RemoveAll(filepath.Join(x.cgroup, group)); err != nil {
+		t.Fatal(err)
+	}
+	x.process(9, "SLURM_JOB_ID=5", "SLURM_JOB_ACCOUNT=arts")
+	x.group(group, 9)
+	f("when it comes again at once", "arts")
+}
