@@ -40,6 +40,7 @@ type Counts struct {
 // concurrently.
 type Store interface {
 	Documents
+	Evidence
 
 	// ID is minted when the store is created and never changes. A store
 	// restored from a backup keeps it; a new one has another.

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/gpumeter/gpumeter/collector/store"
+	"github.com/gpumeter/gpumeter/contract"
 	"github.com/gpumeter/gpumeter/usage"
 )
 
@@ -30,6 +31,7 @@ type draft struct {
 	doubts    []doubtRow
 	aside     []asideRow
 	documents []documentRow
+	lives     []contract.Life
 	events    int
 }
 
@@ -80,7 +82,7 @@ func newDraft(s *state) *draft {
 }
 
 // empty reports whether there is nothing to write.
-func (d *draft) empty() bool { return len(d.batches)+len(d.aside)+len(d.documents) == 0 }
+func (d *draft) empty() bool { return len(d.batches)+len(d.aside)+len(d.documents)+len(d.lives) == 0 }
 
 // has reports whether a sequence number is taken.
 func (d *draft) has(id usage.ID) bool {

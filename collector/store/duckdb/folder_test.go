@@ -197,7 +197,7 @@ func TestOpenBringsAnOldStoreUpToDate(t *testing.T) {
 	t.Parallel()
 	dir := filled(t)
 	err := alter(filepath.Join(dir, database), `ALTER TABLE holders DROP COLUMN labels; ALTER TABLE nodes DROP COLUMN node_pool;
-		ALTER TABLE nodes DROP COLUMN expected_gpus; DROP TABLE documents; UPDATE meta SET schema = 1`)
+		ALTER TABLE nodes DROP COLUMN expected_gpus; DROP TABLE documents; DROP TABLE lives; UPDATE meta SET schema = 1`)
 	if err != nil {
 		t.Fatal(err)
 	}

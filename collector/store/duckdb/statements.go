@@ -4,7 +4,7 @@ import "embed"
 
 // migrations are run in order, each once; the number of the last is the
 // schema's. A file that was released is never edited.
-var migrations = []string{read("0001_schema"), read("0002_who_and_where"), read("0003_documents")}
+var migrations = []string{read("0001_schema"), read("0002_who_and_where"), read("0003_documents"), read("0004_lives")}
 
 //go:embed sql/*.sql
 var files embed.FS
@@ -25,6 +25,10 @@ var (
 	sqlStraddles     = read("straddles")
 	sqlOverlaps      = read("overlaps")
 	sqlClaims        = read("claims")
+	sqlStretches     = read("stretches")
+	sqlEntries       = read("entries")
+	sqlLinks         = read("links")
+	sqlEventsOf      = read("events_of")
 )
 
 // read returns a statement by its file's name. The files are part of the

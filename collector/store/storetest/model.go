@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gpumeter/gpumeter/collector/store"
+	"github.com/gpumeter/gpumeter/contract"
 	"github.com/gpumeter/gpumeter/usage"
 )
 
@@ -26,6 +27,7 @@ type Model struct {
 	aside     map[setAside]bool       // to whether it is a conflict
 	units     []unit                  // the unit n is units[n-1]
 	documents map[string][]byte
+	lives     []contract.Life
 }
 
 // unit is a GPU in a node under a cloud identity. The versions in its node are

@@ -46,6 +46,8 @@ func Run(t *testing.T, open Open) {
 		{"AgreesWithModel", agreesWithModel},
 		{"AgreesWithModelAfterReopening", agreesAfterReopening},
 		{"ForgetsArrivalOrder", forgetsArrivalOrder},
+		{"TellsWhatWasLost", tellsWhatWasLost},
+		{"RemembersWhenItRan", remembersWhenItRan},
 		{"KeepsADocumentForEver", keepsADocumentForEver},
 		{"RefusesOddDocuments", refusesOddDocuments},
 		{"GivesANameOnce", givesANameOnce},

@@ -138,6 +138,7 @@ func compareStores(t *testing.T, got store.Store, want *Model, seed uint64) {
 	if diff := gocmp.Diff(gotEvents, wantEvents); err != nil || diff != "" {
 		t.Errorf("events: %v (-got +want):\n%s", err, diff)
 	}
+	compareEvidence(t, got, want, r)
 	for range 3 {
 		spans, edges := randomQuery(r, presence)
 		for _, byHolder := range []bool{false, true} {

@@ -1,0 +1,6 @@
+SELECT n.name, e.at_ms, e.kind, e.gpu, e.value, e.detail
+FROM events e
+JOIN nodes n ON n.id = e.node
+WHERE e.at_ms >= $from AND e.at_ms < $to AND ($node = '' OR n.name = $node) AND ($kinds = '' OR contains($kinds, ' ' || e.kind || ' '))
+ORDER BY e.at_ms, n.name, e.kind, e.gpu, e.value, e.detail
+LIMIT $limit
