@@ -1,0 +1,212 @@
+package contract
+
+import (
+	"cmp"
+	"slices"
+	"sort"
+)
+
+// lapse is lost time of one GPU, or of so many that a tranche lacks.
+type lapse struct {
+	timeSpan
+	contract, tranche int
+	month             Month
+	kind              IncidentKind
+	cause             string
+	p                 *Presence // nil for what a tranche lacks
+	gpus              int64
+	edgeMs            int64 // how far off its begin and end may be
+}
+
+// usualWindow is the length of the windows that silence begins and ends in.
+const usualWindow = 60_000 // ms
+
+// inquest derives incidents from a watch.
+type inquest struct {
+	w         *Watch
+	placed    Placements
+	units     map[int64]*Presence
+	stretches map[int64][]Stretch // by unit, in order
+	nodes     heard
+	racks     heard
+	zones     heard
+	events    map[string][]NodeEvent // by node, in order
+	lives     []timeSpan
+	outages   []timeSpan
+	reach     []timeSpan // by contract
+	lapses    []lapse
+}
+
+func newInquest(w *Watch, m Month) *inquest {
+	q := &inquest{w: w, units: map[int64]*Presence{}, stretches: map[int64][]Stretch{}, events: map[string][]NodeEvent{}}
+	for i := range w.Presences {
+		p := &w.Presences[i]
+		q.units[p.Unit] = p
+	}
+	for _, s := range w.Stretches {
+		q.stretches[s.Unit] = append(q.stretches[s.Unit], s)
+	}
+	for unit, list := range q.stretches {
+		slices.SortFunc(list, func(a, b Stretch) int { return cmp.Compare(a.FromMs, b.FromMs) })
+		q.stretches[unit] = slices.CompactFunc(list, func(a, b Stretch) bool { return a == b })
+	}
+	q.nodes = listen(w, q.units, func(p *Presence) string { return p.Node })
+	q.racks, q.zones = listen(w, q.units, rackOf), listen(w, q.units, zoneOf)
+	for _, e := range w.Events {
+		q.events[e.Node] = append(q.events[e.Node], e)
+	}
+	for node := range q.events {
+		slices.SortFunc(q.events[node], func(a, b NodeEvent) int {
+			return cmp.Or(cmp.Compare(a.AtMs, b.AtMs), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Value, b.Value))
+		})
+	}
+	q.listenForCollectors()
+	q.placed = Place(w.Contracts, w.Presences, w.AsOfMs)
+	for i := range w.Contracts {
+		q.reach = append(q.reach, w.Contracts[i].reach(m).clip(timeSpan{0, w.AsOfMs}))
+	}
+	return q
+}
+
+// listenForCollectors finds when no collector ran. Before the first that is
+// known, nobody knows.
+func (q *inquest) listenForCollectors() {
+	for _, l := range q.w.Lives {
+		q.lives = append(q.lives, timeSpan{l.FromMs, max(l.ToMs, l.FromMs+1)})
+	}
+	q.lives = union(q.lives)
+	if len(q.lives) > 0 {
+		q.outages = timeSpan{q.lives[0].fromMs, q.w.AsOfMs}.without(q.lives)
+	}
+}
+
+// find fills lapses.
+func (q *inquest) find() {
+	for i := range q.placed.List {
+		x := &q.placed.List[i]
+		if x.Fate == Placed {
+			q.look(x, timeSpan{x.FromMs, x.ToMs}.clip(q.reach[x.Contract]))
+		}
+	}
+	for c := range q.w.Contracts {
+		for t := range q.w.Contracts[c].Tranches {
+			q.count(c, t)
+		}
+	}
+	slices.SortFunc(q.lapses, compareLapses)
+}
+
+// compareLapses puts the lapses that can be one incident side by side.
+func compareLapses(a, b lapse) int {
+	return cmp.Or(cmp.Compare(a.contract, b.contract), cmp.Compare(a.tranche, b.tranche), cmp.Compare(a.node(), b.node()),
+		cmp.Compare(a.kind, b.kind), cmp.Compare(a.cause, b.cause),
+		a.compare(b.timeSpan), cmp.Compare(a.gpu(), b.gpu()), cmp.Compare(a.gpus, b.gpus))
+}
+
+func (l *lapse) node() string {
+	if l.p == nil {
+		return ""
+	}
+	return l.p.Node
+}
+
+func (l *lapse) gpu() string {
+	if l.p == nil {
+		return ""
+	}
+	return l.p.GPU
+}
+
+// add takes a lapse, cut at the edges of the contract's months.
+func (q *inquest) add(l lapse) {
+	c := &q.w.Contracts[l.contract]
+	for _, m := range c.months(l.timeSpan) {
+		p := m.In(c.Zone)
+		part := l
+		part.month, part.timeSpan = m, l.clip(timeSpan{p.FromMs, p.ToMs})
+		if part.ms() > 0 {
+			q.lapses = append(q.lapses, part)
+		}
+	}
+}
+
+// look finds the lapses of a placed GPU in a part of its placement.
+func (q *inquest) look(x *Placement, s timeSpan) {
+	if s.ms() == 0 {
+		return
+	}
+	list := q.stretches[x.Unit]
+	at := s.fromMs
+	i := sort.Search(len(list), func(i int) bool { return list[i].ToMs > s.fromMs })
+	for ; i < len(list) && list[i].FromMs < s.toMs; i++ {
+		q.silence(x, timeSpan{at, list[i].FromMs})
+		if !list[i].Whole() {
+			q.lose(x, list, i, s)
+		}
+		at = list[i].ToMs
+	}
+	q.silence(x, timeSpan{at, s.toMs})
+}
+
+// lose adds what a stretch lost. Where in the stretch that was, its sums do not
+// say: lost time lies at the side where more of the same follows, else first.
+func (q *inquest) lose(x *Placement, list []Stretch, i int, s timeSpan) {
+	r := &list[i]
+	whole := timeSpan{r.FromMs, r.ToMs}
+	part := whole.clip(s)
+	lengths := []int64{part.fromMs - r.FromMs, part.ms(), r.ToMs - part.toMs}
+	lost := apart([]int64{r.UnhealthyMs, r.HealthyMs, r.UnobservedMs()}, lengths)[1]
+	var next Stretch // adjacent
+	if i+1 < len(list) && list[i+1].FromMs == r.ToMs {
+		next = list[i+1]
+	}
+	sick := q.lapse(x, kindOfFault(r.Fault), r.Fault)
+	sick.timeSpan = part.side(lost[0], next.UnhealthyMs > 0)
+	blind := q.lapse(x, NotObserved, r.Missing)
+	last := next.ToMs == 0 || next.UnobservedMs() > 0
+	if lost[0] > 0 {
+		last = sick.fromMs == part.fromMs
+	}
+	blind.timeSpan = part.side(lost[2], last)
+	for _, l := range []lapse{sick, blind} {
+		if l.timeSpan != whole {
+			l.edgeMs = whole.ms()
+		}
+		if l.ms() > 0 {
+			q.add(l)
+		}
+	}
+}
+
+// side is so much of the span, at its end or at its begin.
+func (s timeSpan) side(ms int64, last bool) timeSpan {
+	if last {
+		return timeSpan{s.toMs - ms, s.toMs}
+	}
+	return timeSpan{s.fromMs, s.fromMs + ms}
+}
+
+func (q *inquest) lapse(x *Placement, k IncidentKind, cause string) lapse {
+	return lapse{contract: x.Contract, tranche: x.Tranche, kind: k, cause: cause, p: q.units[x.Unit], gpus: 1}
+}
+
+// silence adds time in which a placed GPU has no record: what else was heard of
+// its node decides what it is.
+func (q *inquest) silence(x *Placement, s timeSpan) {
+	if s.ms() == 0 {
+		return
+	}
+	put := func(k IncidentKind, spans []timeSpan) {
+		for _, part := range spans {
+			l := q.lapse(x, k, "")
+			l.timeSpan, l.edgeMs = part, usualWindow
+			q.add(l)
+		}
+	}
+	known := q.nodes[q.units[x.Unit].Node]
+	put(NotObserved, within(s, known))
+	for _, quiet := range s.without(known) {
+		put(CollectorDown, within(quiet, q.outages))
+		put(Unreachable, quiet.without(q.outages))
+	}
+}
