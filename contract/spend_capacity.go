@@ -33,11 +33,8 @@ func (a *account) schedule(out *CommitmentSpend, drawn Money) error {
 func (a *account) priced(s timeSpan) bool {
 	for _, c := range a.capacity {
 		for i := range c.Tranches {
-			t := &c.Tranches[i]
-			for _, piece := range t.priced(s.fromMs, s.toMs) {
-				if piece.rate == unpriced && t.contractedMs(piece.fromMs, piece.toMs) > 0 {
-					return false
-				}
+			if !c.Tranches[i].isPriced(s) {
+				return false
 			}
 		}
 	}
@@ -49,19 +46,51 @@ func (a *account) value(s timeSpan) (Money, error) {
 	var sum Money
 	for _, c := range a.capacity {
 		for i := range c.Tranches {
-			t := &c.Tranches[i]
-			for _, piece := range t.priced(s.fromMs, s.toMs) {
-				if piece.rate == unpriced {
-					continue
-				}
-				m, err := total(t.contractedMs(piece.fromMs, piece.toMs), t.Rates[piece.rate].PerGPUHour)
-				if err != nil {
-					return 0, err
-				}
-				if sum, err = add(sum, m); err != nil {
-					return 0, err
-				}
+			m, err := c.Tranches[i].valueOf(s)
+			if err != nil {
+				return 0, err
 			}
+			if sum, err = add(sum, m); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return sum, nil
+}
+
+// Price is what the contracted time of a half-open span costs, each rate
+// rounded half even; false where any of it has no price.
+func (t *Tranche) Price(fromMs, toMs int64) (Money, bool, error) {
+	s := timeSpan{fromMs, toMs}
+	if !t.isPriced(s) {
+		return 0, false, nil
+	}
+	m, err := t.valueOf(s)
+	return m, err == nil, err
+}
+
+func (t *Tranche) isPriced(s timeSpan) bool {
+	for _, piece := range t.priced(s.fromMs, s.toMs) {
+		if piece.rate == unpriced && t.contractedMs(piece.fromMs, piece.toMs) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// valueOf is what the priced part of a span costs.
+func (t *Tranche) valueOf(s timeSpan) (Money, error) {
+	var sum Money
+	for _, piece := range t.priced(s.fromMs, s.toMs) {
+		if piece.rate == unpriced {
+			continue
+		}
+		m, err := total(t.contractedMs(piece.fromMs, piece.toMs), t.Rates[piece.rate].PerGPUHour)
+		if err != nil {
+			return 0, err
+		}
+		if sum, err = add(sum, m); err != nil {
+			return 0, err
 		}
 	}
 	return sum, nil

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gpumeter/gpumeter/collector/contractfile"
+	"github.com/gpumeter/gpumeter/collector/focus"
+	"github.com/gpumeter/gpumeter/collector/focus/parquet"
+	"github.com/gpumeter/gpumeter/contract"
+)
+
+func newFocus() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "focus",
+		Short: "Read what clouds bill, and write what was bought, in FOCUS",
+		Args:  noArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newFocusImport(), newFocusList(), newFocusExport())
+	return cmd
+}
+
+// focusImportArgs is what `gpumeter focus import` is asked.
+type focusImportArgs struct {
+	Data    string
+	Options focus.Options
+}
+
+func newFocusImport() *cobra.Command {
+	var a focusImportArgs
+	cmd := &cobra.Command{
+		Use:   "import FILE… --data DIR",
+		Short: "Import FOCUS exports of a cloud",
+		Long: `import reads Cost and Usage exports (FOCUS 1.0 to 1.4) and Contract Commitment
+exports (1.3, 1.4): .csv, .csv.gz or .parquet. A collector may run meanwhile.
+
+The files that are given together are one delivery: all of it is imported or
+none. It replaces what was imported before of the same account and billing
+period, because clouds send a month again and again until it is closed: give
+all parts of an export at once. The same files twice change nothing.`,
+		Example: `  gpumeter focus import --data /var/lib/gpumeter export-part-*.csv.gz
+  gpumeter focus import --data /var/lib/gpumeter --feed subscription-7 costs.parquet
+  gpumeter focus import --data /var/lib/gpumeter --add 2026-10-07.csv`,
+		Args: someArgs("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a.Options.Now = time.Now()
+			a.Options.Parquet = func(path string, columns []string) (focus.Rows, error) {
+				f, err := parquet.Open(cmd.Context(), path, columns)
+				if err != nil {
+					return nil, err
+				}
+				return f, nil
+			}
+			r, err := focus.NewFolder(a.Data).Import(args, a.Options)
+			if err != nil {
+				return err
+			}
+			return writeImport(cmd.OutOrStdout(), r)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&a.Data, "data", "", "data folder of the collector (required)")
+	f.StringVar(&a.Options.Feed, "feed", "", "name of the export, where several of one account do not replace each other")
+	f.BoolVar(&a.Options.Add, "add", false, "add to what was imported of the same billing period, instead of replacing it")
+	f.StringVar(&a.Options.Provider, "provider", "", "whose export it is, as in the contract file (default: what the rows say)")
+	mustRequire(cmd, "data")
+	return cmd
+}
+
+// someArgs wants at least one argument.
+func someArgs(name string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return usageError{fmt.Errorf("%s wants at least one argument: %s", cmd.CommandPath(), name)}
+		}
+		return nil
+	}
+}
+
+// writeImport says what an import understood, so that a wrong account or
+// period is seen.
+func writeImport(w io.Writer, r focus.Result) error {
+	d := r.Delivery
+	if r.Known {
+		_, err := fmt.Fprintf(w, "nothing changed: these files were imported at %s as %s\n", d.ImportedAt.Format(time.RFC3339), d.Name)
+		return err
+	}
+	rows := 0
+	for _, f := range d.Files {
+		rows += f.Rows
+	}
+	fmt.Fprintf(w, "imported %s: %s rows, %s charges, %d commitments, %d bills replaced\n",
+		d.Name, contract.Grouped(int64(rows)), contract.Grouped(int64(d.Charges)), len(d.Stated), r.Replaced)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if len(d.Bills) > 0 {
+		fmt.Fprintln(t, "CLOUD\tACCOUNT\tCURRENCY\tBILLING PERIOD\tCOVERS TO\tBILLED")
+	}
+	for i := range d.Bills {
+		b := &d.Bills[i]
+		var sum contract.Money
+		for k := range b.Charges {
+			sum += b.Charges[k].Costs.Amount[2]
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s to %s\t%s\t%s\n", b.Provider, b.Account, b.Currency,
+			day(b.FromMs), day(b.ToMs), time.UnixMilli(b.CoversToMs).UTC().Format(time.RFC3339), sum.Figure())
+	}
+	for _, s := range d.Stated {
+		fmt.Fprintf(t, "%s\tcommitment %s\t%s\t%s to %s\t%s\t%s\n", s.Provider, s.ID, s.Currency, day(s.FromMs), day(s.ToMs), s.Status, s.Cost.Figure())
+	}
+	return t.Flush()
+}
+
+func day(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.DateOnly) }
+
+func newFocusList() *cobra.Command {
+	var data string
+	cmd := &cobra.Command{
+		Use:     "list --data DIR",
+		Short:   "List what was imported",
+		Example: "  gpumeter focus list --data /var/lib/gpumeter",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ledger, err := focus.NewFolder(data).Load()
+			if err != nil {
+				return err
+			}
+			return writeDeliveries(cmd.OutOrStdout(), ledger)
+		},
+	}
+	cmd.Flags().StringVar(&data, "data", "", "data folder of the collector (required)")
+	mustRequire(cmd, "data")
+	return cmd
+}
+
+func writeDeliveries(w io.Writer, l *focus.Ledger) error {
+	counts := map[string]int{}
+	for i := range l.Bills {
+		counts[l.Bills[i].Source]++
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "IMPORT\tAT\tFEED\tFILES\tCHARGES\tBILLS\tIN FORCE\tCOMMITMENTS")
+	for _, d := range l.Deliveries {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\n", d.Name, d.ImportedAt.Format(time.RFC3339), d.Feed, len(d.Files), d.Charges, len(d.Bills), counts[d.Name], len(d.Stated))
+	}
+	return t.Flush()
+}
+
+func newFocusExport() *cobra.Command {
+	var contracts string
+	var commitments bool
+	cmd := &cobra.Command{
+		Use:   "export --commitments --contracts FILE",
+		Short: "Write what was bought as FOCUS 1.4 Contract Commitment rows",
+		Long: `export writes the tranches and the spend commitments of a contract file as
+FOCUS 1.4 Contract Commitment rows, CSV, for other FinOps tools: one row for
+each step of a ramp and for each floor. What FOCUS has no column for is in x_
+columns.`,
+		Example: "  gpumeter focus export --commitments --contracts contracts.yaml > commitments.csv",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !commitments {
+				return usageError{errors.New("say what to export: --commitments")}
+			}
+			return exportCommitments(cmd.OutOrStdout(), contracts)
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&commitments, "commitments", false, "export the commitments")
+	f.StringVar(&contracts, "contracts", "", "contract file (required)")
+	mustRequire(cmd, "contracts")
+	return cmd
+}
+
+func exportCommitments(w io.Writer, path string) error {
+	contracts, err := contractfile.Load(path)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	return focus.WriteCommitments(w, contracts, focus.ExportOptions{Now: time.Now(), Updated: info.ModTime()})
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gpumeter/gpumeter/collector"
+	"github.com/gpumeter/gpumeter/collector/contractfile"
+	"github.com/gpumeter/gpumeter/collector/focus"
+	"github.com/gpumeter/gpumeter/collector/report"
+	"github.com/gpumeter/gpumeter/collector/store"
+	"github.com/gpumeter/gpumeter/collector/store/duckdb"
+	"github.com/gpumeter/gpumeter/contract"
+)
+
+// spendArgs is what `gpumeter spend` is asked.
+type spendArgs struct {
+	URL, TokenFile, CAFile string
+	Data, Contracts        string
+	Output                 string
+	Ask                    collector.SpendAsk
+}
+
+func newSpend() *cobra.Command {
+	var a spendArgs
+	cmd := &cobra.Command{
+		Use:   "spend",
+		Short: "How far spend commitments are drawn, and where they will end",
+		Long: `spend lays what was billed (gpumeter focus import) against the spend
+commitments of the contract file, and what was metered where no bill is
+imported: drawn, remaining, the rate that is required, where the rates of the
+last 7, 28 and 90 days lead, and what part of a shortfall late delivery caused.
+Every amount says what it is made of.`,
+		Example: `  gpumeter spend
+  gpumeter spend --contract aws-edp -o markdown
+  gpumeter spend --at 2026-10-01 -o csv
+  gpumeter spend --data /var/lib/gpumeter --contracts contracts.yaml`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			rep, err := a.fetch(cmd.Context())
+			var wrong *collector.AskError
+			if errors.As(err, &wrong) {
+				return usageError{err}
+			}
+			if err != nil {
+				return err
+			}
+			return writeSpend(cmd.OutOrStdout(), rep, a.Output)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&a.URL, "url", envOr("GPUMETER_URL", "http://"+defaultAddress), "collector to ask (environment: GPUMETER_URL)")
+	f.StringVar(&a.TokenFile, "token-file", os.Getenv("GPUMETER_TOKEN_FILE"), "file with the bearer token (environment: GPUMETER_TOKEN_FILE)")
+	f.StringVar(&a.CAFile, "ca-file", "", "file with the certificate authority of the collector")
+	f.StringVar(&a.Data, "data", "", "data folder to open instead, when no collector holds it")
+	f.StringVar(&a.Contracts, "contracts", "", "contract file, with --data")
+	f.StringVar(&a.Ask.Contract, "contract", "", "one contract only")
+	f.StringVar(&a.Ask.At, "at", "", "as of a date (2026-10-01) or a time (default: now)")
+	cmd.MarkFlagsMutuallyExclusive("url", "data")
+	spendOutputFlag(cmd, &a.Output)
+	return cmd
+}
+
+var spendOutputs = []string{"text", "json", "csv", "markdown"}
+
+func spendOutputFlag(cmd *cobra.Command, format *string) {
+	cmd.Flags().StringVarP(format, "output", "o", "text", "text, json, csv or markdown")
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(spendOutputs, cobra.ShellCompDirectiveNoFileComp))
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if !slices.Contains(spendOutputs, *format) {
+			return usageError{fmt.Errorf("output %q is not text, json, csv or markdown", *format)}
+		}
+		return nil
+	}
+}
+
+func (a *spendArgs) fetch(ctx context.Context) (contract.SpendReport, error) {
+	switch {
+	case a.Data != "" && a.Contracts == "":
+		return contract.SpendReport{}, usageError{errors.New("--data needs --contracts: the contract file has the commitments")}
+	case a.Data != "":
+		return a.openData(ctx)
+	case a.Contracts != "":
+		return contract.SpendReport{}, usageError{errors.New("--contracts goes with --data: a collector has its own")}
+	}
+	return a.askCollector(ctx)
+}
+
+// openData reports from a data folder that nobody holds. A folder with imports
+// and without a store is good: then nothing is metered.
+func (a *spendArgs) openData(ctx context.Context) (contract.SpendReport, error) {
+	contracts, err := contractfile.Load(a.Contracts)
+	if err != nil {
+		return contract.SpendReport{}, err
+	}
+	ledger, err := focus.NewFolder(a.Data).Load()
+	if err != nil {
+		return contract.SpendReport{}, err
+	}
+	st, err := duckdb.Open(ctx, a.Data, duckdb.Options{ReadOnly: true})
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && len(ledger.Deliveries) > 0:
+		return collector.Spend(ctx, nil, contracts, ledger, a.Ask, time.Now())
+	case err != nil:
+		return contract.SpendReport{}, err
+	}
+	rep, err := collector.Spend(ctx, store.Store(st), contracts, ledger, a.Ask, time.Now())
+	return rep, errors.Join(err, st.Close())
+}
+
+// askCollector asks the collector's API.
+func (a *spendArgs) askCollector(ctx context.Context) (rep contract.SpendReport, err error) {
+	u, err := url.Parse(a.URL)
+	if err != nil || u.Host == "" {
+		return rep, usageError{fmt.Errorf("url %q is not of the form https://HOST:PORT", a.URL)}
+	}
+	u = u.JoinPath("/api/v1/spend")
+	u.RawQuery = a.Ask.Values().Encode()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return rep, err
+	}
+	client, err := (&reportArgs{TokenFile: a.TokenFile, CAFile: a.CAFile}).client(req)
+	if err != nil {
+		return rep, err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return rep, fmt.Errorf("ask the collector at %s (does it run there? --data opens a folder without it): %w", a.URL, errors.Unwrap(err))
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return rep, fmt.Errorf("ask the collector at %s: %w", a.URL, err)
+	}
+	if res.StatusCode != http.StatusOK {
+		return rep, answerError(a.URL, res, body)
+	}
+	if err := json.Unmarshal(body, &rep); err != nil {
+		return rep, fmt.Errorf("read the answer of %s: %w", a.URL, err)
+	}
+	if rep.Schema != contract.SpendSchema {
+		return rep, fmt.Errorf("the collector at %s answers with schema %q, this program reads %q", a.URL, rep.Schema, contract.SpendSchema)
+	}
+	return rep, inZones(&rep)
+}
+
+// inZones puts times back into the billing zones, which JSON keeps as offsets.
+func inZones(r *contract.SpendReport) error {
+	zones := map[string]*time.Location{}
+	for i := range r.Commitments {
+		s := &r.Commitments[i]
+		zone, err := time.LoadLocation(s.Zone)
+		if err != nil {
+			return fmt.Errorf("contract %q: %w", s.Contract, err)
+		}
+		zones[s.Contract] = zone
+		times := []*time.Time{&s.From, &s.To, &s.Through}
+		for k := range s.Gaps {
+			times = append(times, &s.Gaps[k].From, &s.Gaps[k].To)
+		}
+		for k := range s.Floors {
+			times = append(times, &s.Floors[k].From, &s.Floors[k].To)
+		}
+		for _, t := range times {
+			*t = t.In(zone)
+		}
+	}
+	for i := range r.Expiries {
+		if zone := zones[r.Expiries[i].Contract]; zone != nil {
+			r.Expiries[i].At = r.Expiries[i].At.In(zone)
+		}
+	}
+	return nil
+}
+
+func writeSpend(w io.Writer, rep contract.SpendReport, format string) error {
+	switch format {
+	case "json":
+		return report.SpendJSON(w, rep)
+	case "csv":
+		return report.SpendCSV(w, rep)
+	case "markdown":
+		return report.SpendMarkdown(w, rep)
+	}
+	return report.SpendText(w, rep, textOptions(w))
+}
