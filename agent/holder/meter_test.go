@@ -13,29 +13,50 @@ import (
 	"github.com/gpumeter/gpumeter/usage"
 )
 
-// metered runs a finder and a meter for some minutes, at one look a second, and
-// returns the sums of each holder. Each window must add up to its minute.
+// metered is sumsOf for a finder in synthetic time, at one look a second.
 func metered(t *testing.T, minutes int, f *holder.Finder, step func(sec int) metric.Look) map[usage.Holder]usage.Sums {
+	t.Helper()
+	return sumsOf(t, minutes, f, func(sec int) metric.Look {
+		if sec > 0 {
+			time.Sleep(time.Second)
+		}
+		return step(sec)
+	})
+}
+
+// sumsOf gives a finder and a meter the looks of some minutes, one a second, and
+// returns the sums of each holder. Each window must add up to its minute, and
+// its busy time to the GPU's.
+func sumsOf(t *testing.T, minutes int, f *holder.Finder, step func(sec int) metric.Look) map[usage.Holder]usage.Sums {
 	t.Helper()
 	m := meter.New(meter.Config{Holders: f.Holders, Parts: f.Part, Basis: usage.BasisProcess}, meter.State{})
 	out := map[usage.Holder]usage.Sums{}
+	var busyMs int64
+	var util float64 // seconds
 	t0 := time.Date(2026, 10, 1, 10, 0, 0, 0, time.UTC)
 	for sec := range minutes*60 + 1 {
 		l := step(sec)
 		l.Since, l.At = time.Duration(max(sec-1, 0))*time.Second, time.Duration(sec)*time.Second
+		if sec > 0 {
+			util += l.Util.Value
+		}
 		for _, c := range m.Observe(metric.Frame{Boot: l.At, Wall: t0.Add(l.At), Driver: metric.Driver{Up: true, Load: 1}, Looks: []metric.Look{l}}) {
-			var ms int64
+			var ms, busy int64
 			for _, r := range c.Records {
 				s := out[r.Holder]
 				s.Add(r.Sums)
 				out[r.Holder] = s
 				ms += r.ObservedMs()
+				busy += r.BusyMs
 			}
 			if ms != 60_000 {
 				t.Errorf("holders of the window at %d add up to %d ms, want 60000", c.StartMs, ms)
 			}
+			busyMs += busy
+			if diff := float64(busyMs) - 1000*util; diff < -0.501 || diff > 0.501 {
+				t.Errorf("holders were busy for %d ms until the end of the window at %d, the GPU for %.1f ms", busyMs, c.StartMs, 1000*util)
+			}
 		}
-		time.Sleep(time.Second)
 	}
 	return out
 }
