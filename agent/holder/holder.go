@@ -196,8 +196,11 @@ func (f *Finder) look(l *metric.Look) *found {
 	if x == nil || !sameShape(&x.looked, l) {
 		f.match.stale = true
 	}
-	x = &found{at: l.At, looked: *l}
-	f.gpus[l.GPU.UUID] = x
+	if x == nil {
+		x = &found{}
+		f.gpus[l.GPU.UUID] = x
+	}
+	*x = found{at: l.At, looked: *l}
 	limit := make(chan struct{})
 	timer := time.AfterFunc(patience, func() { close(limit) })
 	defer timer.Stop()

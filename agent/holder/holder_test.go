@@ -67,11 +67,11 @@ func (s *source[T]) count() int {
 
 // proc is a process file system.
 type proc struct {
-	t   *testing.T
+	t   testing.TB
 	dir string
 }
 
-func newProc(t *testing.T) proc { return proc{t, t.TempDir()} }
+func newProc(t testing.TB) proc { return proc{t, t.TempDir()} }
 
 // add adds a process with its control group and environment.
 func (p proc) add(pid int, cgroup string, environ ...string) {
@@ -87,7 +87,7 @@ func (p proc) add(pid int, cgroup string, environ ...string) {
 	}
 }
 
-func find(t *testing.T, cfg holder.Config) *holder.Finder {
+func find(t testing.TB, cfg holder.Config) *holder.Finder {
 	t.Helper()
 	if cfg.Proc == "" {
 		cfg.Proc = t.TempDir()
@@ -160,6 +160,25 @@ func TestProcessesTellPodContainerJobAndUser(t *testing.T) {
 		user, usage.Holder{Basis: usage.BasisProcess, Kind: "user", Name: "unknown"}) // 99 has ended
 	check(t, f, look(gpuA, 2, 10, 11), user)
 	check(t, f, look(gpuA, 3, 10, 14), usage.Holder{Basis: usage.BasisScheduler, Kind: "job", Name: "41", Part: me(t)})
+}
+
+func TestProcessIsReadAgainAfterHalfAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProc(t)
+		p.add(10, "/system.slice/docker-"+container+".scope")
+		f := find(t, holder.Config{Proc: p.dir})
+		held := usage.Holder{Basis: usage.BasisProcess, Kind: "container", Name: container[:12]}
+		check(t, f, look(gpuA, 1, 10), held)
+		p.add(10, "/user.slice")
+		time.Sleep(29 * time.Second)
+		check(t, f, look(gpuA, 2, 10), held)
+		time.Sleep(2 * time.Second)
+		check(t, f, look(gpuA, 3, 10), usage.Holder{Basis: usage.BasisProcess, Kind: "user", Name: me(t)})
+		// Another process can have the id of one that is gone.
+		check(t, f, look(gpuA, 4), usage.Holder{Basis: usage.BasisProcess})
+		p.add(10, "/system.slice/docker-"+container+".scope")
+		check(t, f, look(gpuA, 5, 10), held)
+	})
 }
 
 func TestNoProcessIsAFreeGPUAndNoListIsNoKnowledge(t *testing.T) {

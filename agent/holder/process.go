@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -67,7 +68,12 @@ func newProcesses(proc, pods string) *processes {
 // changed reports whether the processes of a GPU are others than at the look
 // before, and forgets those that are gone: their ids can mean others later.
 func (p *processes) changed(gpu string, list []metric.Process) bool {
-	before, now := p.facts[gpu], make(map[int]*fact, len(list))
+	before := p.facts[gpu]
+	isNew := func(x metric.Process) bool { return before[x.PID] == nil }
+	if len(before) == len(list) && !slices.ContainsFunc(list, isNew) {
+		return false
+	}
+	now := make(map[int]*fact, len(list))
 	different := false
 	for _, x := range list {
 		f := before[x.PID]
