@@ -48,6 +48,7 @@ func Report(ctx context.Context, st store.Store, contracts []contract.Contract, 
 	if out.Edition, err = liveEdition(contracts, r.month, now); err != nil {
 		return contract.Report{}, fmt.Errorf("build report: %w", err)
 	}
+	out.Remarks = contract.Remarks(&out, contracts, presences)
 	return r.trim(out)
 }
 
@@ -152,7 +153,8 @@ func (r *request) plan(presences []contract.Presence) *contract.Plan {
 	if r.only >= 0 {
 		placed.List = slices.DeleteFunc(placed.List, func(p contract.Placement) bool { return p.Contract != r.only })
 	}
-	grouping := contract.Grouping{By: r.by, Presences: presences}
+	// Without a breakdown it is made by team all the same, for the remarks.
+	grouping := contract.Grouping{By: cmp.Or(r.by, contract.ByTeam), Presences: presences}
 	return contract.NewPlanBy(grouping, r.contracts, placed, r.periods, r.stray)
 }
 
@@ -166,6 +168,9 @@ func (r *request) trim(out contract.Report) (contract.Report, error) {
 			b.Currencies = slices.DeleteFunc(b.Currencies, func(s contract.Showback) bool { return s.Currency != out.Contracts[0].Currency })
 		}
 	}
+	if r.by == "" {
+		ungroup(&out)
+	}
 	if r.by == "" || r.top == AllGroups {
 		return out, nil
 	}
@@ -173,4 +178,15 @@ func (r *request) trim(out contract.Report) (contract.Report, error) {
 		return contract.Report{}, fmt.Errorf("build report: %w", err)
 	}
 	return out, nil
+}
+
+// ungroup takes the groups out of a report.
+func ungroup(out *contract.Report) {
+	out.Breakdown = nil
+	for i := range out.Contracts {
+		out.Contracts[i].Total.Groups = nil
+		for k := range out.Contracts[i].Tranches {
+			out.Contracts[i].Tranches[k].Groups = nil
+		}
+	}
 }

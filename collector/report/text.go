@@ -39,6 +39,7 @@ func Text(w io.Writer, r contract.Report, o Options) error {
 	if len(r.Contracts) > 1 {
 		t.summary()
 	}
+	t.remarks()
 	if r.Breakdown != nil {
 		t.showback(r.Breakdown)
 	} else {
