@@ -189,14 +189,15 @@ func (a *Agent) Run(ctx context.Context) error {
 		a.holders.Run(ctx)
 		return nil
 	})
+	if a.errors.log != nil {
+		g.Go(func() error { return a.errors.log.Run(ctx) })
+	}
+	a.locate(ctx) // meanwhile the worker opens the driver
 	if a.cfg.Cloud != nil {
 		g.Go(func() error {
 			a.cfg.Cloud.Run(ctx)
 			return nil
 		})
-	}
-	if a.errors.log != nil {
-		g.Go(func() error { return a.errors.log.Run(ctx) })
 	}
 	g.Go(func() error {
 		defer close(a.windows)
@@ -208,7 +209,6 @@ func (a *Agent) Run(ctx context.Context) error {
 
 // loop looks once per interval.
 func (a *Agent) loop(ctx context.Context) error {
-	a.locate(ctx)
 	tick := time.NewTicker(a.cfg.Interval)
 	defer tick.Stop()
 	if err := a.step(ctx); err != nil {

@@ -52,18 +52,22 @@ func (r *reader) set(paused bool) {
 
 // start runs an agent over a spool in dir until stop is called, which returns
 // the batches that the spool then holds.
-func start(t *testing.T, dir, pauseFile string) (a *agent.Agent, r *reader, stop func() []usage.Batch) {
+func start(t *testing.T, dir, pauseFile string, edits ...func(*agent.Config)) (a *agent.Agent, r *reader, stop func() []usage.Batch) {
 	t.Helper()
 	sp, err := spool.Open(filepath.Join(dir, "spool.db"), spool.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	r = &reader{began: time.Now()}
-	a, err = agent.New(agent.Config{
+	cfg := agent.Config{
 		Node: usage.Node{Name: "n1"}, Interval: time.Second, Window: time.Minute, Spool: sp, PauseFile: pauseFile,
 		NewReader: func(known []metric.GPU) agent.Reader { r.known = known; return r },
 		Log:       slog.New(slog.DiscardHandler), Now: time.Now,
-	})
+	}
+	for _, edit := range edits {
+		edit(&cfg)
+	}
+	a, err = agent.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,8 @@ type Network struct {
 	serving sync.WaitGroup
 }
 
-// Serve makes h answer at an address, as 169.254.169.254:80, until Close.
+// Serve makes h answer at an address, as 169.254.169.254:80, until Close or until
+// another does.
 func (n *Network) Serve(address string, h http.Handler) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -30,6 +31,9 @@ func (n *Network) Serve(address string, h http.Handler) {
 		n.ends = map[string]*end{}
 	}
 	e := &end{conns: make(chan net.Conn), closed: make(chan struct{}), srv: &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}}
+	if old := n.ends[address]; old != nil {
+		_ = old.srv.Close()
+	}
 	n.ends[address] = e
 	n.serving.Go(func() { _ = e.srv.Serve(e) })
 }
