@@ -45,7 +45,7 @@ func (w *walk) node() bool {
 	if !w.info(Point{Desc: NodeInfo}, metric.Label{Name: "node", Value: n.Name}, metric.Label{Name: "cloud", Value: c.Provider},
 		metric.Label{Name: "account", Value: c.Account}, metric.Label{Name: "region", Value: c.Region}, metric.Label{Name: "zone", Value: c.Zone},
 		metric.Label{Name: "instance_type", Value: c.InstanceType}, metric.Label{Name: "instance_id", Value: c.InstanceID},
-		metric.Label{Name: "reservation", Value: c.Reservation}, metric.Label{Name: "cluster", Value: c.Cluster},
+		metric.Label{Name: "reservation", Value: c.Reservation}, metric.Label{Name: "cluster", Value: c.Cluster}, metric.Label{Name: "node_pool", Value: c.NodePool},
 		metric.Label{Name: "rack", Value: c.Rack}, metric.Label{Name: "agent_version", Value: n.Agent}) {
 		return false
 	}
