@@ -146,7 +146,7 @@ func (x *Charge) prepays(b CostBasis) bool {
 // once reports whether the charge counts in full when it begins; others accrue
 // evenly over their period.
 func (x *Charge) once() bool {
-	return x.ToMs == x.FromMs || x.Columns["ChargeFrequency"] == "One-Time" && x.Columns["ChargeCategory"] == "Purchase"
+	return x.Columns["ChargeFrequency"] == "One-Time" && x.Columns["ChargeCategory"] == "Purchase"
 }
 
 // asks reports whether any rule looks at a dimension.

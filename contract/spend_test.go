@@ -421,3 +421,80 @@ func TestExpiriesComeInOrder(t *testing.T) {
 		t.Errorf("days = %d, want 153", r.Expiries[0].Days)
 	}
 }
+
+// A report of the past knows nothing of bills that began later.
+func TestSpendOfThePastLeavesOutWhatCameLater(t *testing.T) {
+	left := usageOf(5).as("CommitmentDiscountId", "spend").as("CommitmentDiscountStatus", "Unused")
+	noCost := usageOf(1)
+	noCost.Costs.Known[1] = false
+	c := pool()
+	r, err := Spend(&SpendInput{Contracts: []Contract{c}, Bills: []Bill{monthBill(4, usageOf(1), left), monthBill(5, left, noCost)}, AtMs: at(5, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := r.Commitments[0]
+	if s.BilledUnused != 5*micro || len(s.Left) != 0 || len(r.Bills) != 1 || !r.Bills[0].Concerned {
+		t.Errorf("unused %s, left out %v, bills %+v", s.BilledUnused, s.Left, r.Bills)
+	}
+}
+
+func TestUseIsOfTheTerm(t *testing.T) {
+	c := pool()
+	c.Commitments[0] = Commitment{
+		ID: "sp", Model: Continuous, Basis: EffectiveCost, Shortfall: Forfeit,
+		FromMs: at(4, 10), EndMs: at(4, 20), PerInterval: micro, Interval: Hourly,
+	}
+	on := func(day int) Charge {
+		x := usageOf(1).as("CommitmentDiscountId", "sp").as("CommitmentDiscountStatus", "Used")
+		x.FromMs, x.ToMs = at(4, day), at(4, day+1)
+		return x
+	}
+	s := spendOf(t, c, at(5, 1), monthBill(4, on(9), on(10), on(19), on(20)))
+	if s.Use == nil || s.Use.Used.Amount != 2*micro {
+		t.Errorf("use = %+v, want 2.000000 of two days", s.Use)
+	}
+}
+
+// An agreement without capacity of its own is drawn down by what other
+// contracts with the same cloud, in the same currency, have.
+func TestCapacityOfTheSameCloudDrawsDown(t *testing.T) {
+	edp := pool()
+	edp.ID = "edp"
+	f := func(want Money, change func(*Contract)) {
+		t.Helper()
+		capacity := withCapacity(1)
+		capacity.Commitments = nil
+		change(&capacity)
+		r, err := Spend(&SpendInput{Contracts: []Contract{edp, capacity}, Metered: [][]MeteredDay{nil, meteredDays(10, 1)}, AtMs: at(4, 11)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := r.Commitments[0].Drawn
+		if want == 0 && got == nil {
+			return
+		}
+		wantMoney(t, "drawn", got, want)
+	}
+	f(240, func(*Contract) {})
+	f(0, func(c *Contract) { c.Provider = "other" })
+	f(0, func(c *Contract) { c.Currency = "EUR" })
+}
+
+func TestMeteredDaysShareOutOverage(t *testing.T) {
+	c := pool()
+	s := Statement{From: day0, To: day0.AddDate(0, 0, 3), Total: Line{
+		OverageMs: 6, Cost: Cost{Overage: 100},
+		Days: []Day{{OverageMs: 1, Cost: Amounts{Undelivered: 3, Busy: 4, Idle: 5}}, {}, {OverageMs: 5}},
+	}}
+	got, err := c.MeteredDays(&s)
+	want := []MeteredDay{
+		{at(4, 1), at(4, 2), 9, 3, 16}, {at(4, 2), at(4, 3), 0, 0, 0}, {at(4, 3), at(4, 4), 0, 0, 84},
+	}
+	if err != nil || len(got) != 3 || got[0] != want[0] || got[1] != want[1] || got[2] != want[2] {
+		t.Errorf("MeteredDays = %+v, %v; want %+v", got, err, want)
+	}
+	s.Total.Days = s.Total.Days[:2]
+	if got, err := c.MeteredDays(&s); err == nil {
+		t.Errorf("days that are missing: %+v", got)
+	}
+}
