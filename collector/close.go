@@ -97,6 +97,14 @@ func (r *request) bounds() (fromMs, toMs int64) {
 // compute makes the report of a month out of placements and what the store
 // holds now.
 func (b *Books) compute(ctx context.Context, r *request, placed contract.Placements) (contract.Report, error) {
+	presences, err := b.store.Presence(ctx)
+	if err != nil {
+		return contract.Report{}, fmt.Errorf("read presence: %w", err)
+	}
+	from, to := r.bounds()
+	if placed, err = ground(ctx, b.store, r.contracts, placed, presences, from, to); err != nil {
+		return contract.Report{}, err
+	}
 	plan := contract.NewPlan(r.contracts, placed, r.periods, r.stray)
 	answer, err := b.store.Sums(ctx, plan.Query())
 	if err != nil {

@@ -31,7 +31,10 @@ func Report(ctx context.Context, st store.Store, contracts []contract.Contract, 
 	if !r.overlaps(presences) {
 		return contract.Report{}, r.noData(ctx, st)
 	}
-	plan := r.plan(presences)
+	plan, err := r.plan(ctx, st, presences)
+	if err != nil {
+		return contract.Report{}, err
+	}
 	answer, err := st.Sums(ctx, plan.Query())
 	if err != nil {
 		return contract.Report{}, fmt.Errorf("read sums: %w", err)
@@ -148,14 +151,19 @@ func (r *request) noData(ctx context.Context, st store.Store) error {
 func utc(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339) }
 
 // plan places the GPUs and lays them against the periods.
-func (r *request) plan(presences []contract.Presence) *contract.Plan {
+func (r *request) plan(ctx context.Context, st store.Store, presences []contract.Presence) (*contract.Plan, error) {
 	placed := contract.Place(r.contracts, presences, r.asOf.UnixMilli())
 	if r.only >= 0 {
 		placed.List = slices.DeleteFunc(placed.List, func(p contract.Placement) bool { return p.Contract != r.only })
 	}
+	from, to := r.bounds()
+	placed, err := ground(ctx, st, r.contracts, placed, presences, from, to)
+	if err != nil {
+		return nil, err
+	}
 	// Without a breakdown it is made by team all the same, for the remarks.
 	grouping := contract.Grouping{By: cmp.Or(r.by, contract.ByTeam), Presences: presences}
-	return contract.NewPlanBy(grouping, r.contracts, placed, r.periods, r.stray)
+	return contract.NewPlanBy(grouping, r.contracts, placed, r.periods, r.stray), nil
 }
 
 // trim leaves the contract that was asked for, and as many groups.

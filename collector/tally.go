@@ -238,7 +238,11 @@ func (t *tally) count(ctx context.Context, presences []contract.Presence, fromMs
 	for i := range periods {
 		periods[i] = span
 	}
-	plan := contract.NewPlan(contracts, contract.Place(contracts, presences, toMs), periods, span)
+	placed, err := ground(ctx, t.store, contracts, contract.Place(contracts, presences, toMs), presences, fromMs, toMs)
+	if err != nil {
+		return out, err
+	}
+	plan := contract.NewPlan(contracts, placed, periods, span)
 	answer, err := t.store.Sums(ctx, plan.Query())
 	if err != nil {
 		return out, fmt.Errorf("read sums: %w", err)
