@@ -59,6 +59,7 @@ var rules = []rule{
 	{"collector/contractfile", append([]string{"go.yaml.in/yaml/"}, vocabulary...), "YAML is its only outside thing"},
 	{"collector/focus/parquet", []string{"github.com/duckdb/"}, "Parquet, read by DuckDB, is its only outside thing"},
 	{"collector/focus", vocabulary, "CSV is read with the standard library; who can read Parquet is handed in"},
+	{"collector/claim", append([]string{module + "/collector/store"}, vocabulary...), "a claim is written from the vocabulary and what a store says"},
 	{"collector/report", vocabulary, "a report is written from the vocabulary"},
 	{"collector/web", vocabulary, "a page is written from the vocabulary"},
 	{"collector", append([]string{module + "/collector/", "github.com/prometheus/", "golang.org/x/"}, vocabulary...), "the root composes its children and never the agent"},

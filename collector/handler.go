@@ -25,6 +25,8 @@ func (c *Collector) Handler() http.Handler {
 	mux.Handle("GET /api/v1/report.csv", read(c.serveReport(writeReportCSV)))
 	mux.Handle("GET /api/v1/periods", read(c.servePeriods))
 	mux.Handle("GET /api/v1/spend", read(c.serveSpend))
+	mux.Handle("GET /api/v1/claims", read(c.serveClaims))
+	mux.Handle("GET /api/v1/claims/{id}", read(c.serveBundle))
 	mux.Handle("GET /metrics", read(promhttp.HandlerFor(c.metrics.registry, promhttp.HandlerOpts{EnableOpenMetrics: true}).ServeHTTP))
 	mux.Handle("GET /{$}", read(c.servePage))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") })

@@ -125,6 +125,7 @@ func (c *Collector) Serve(ctx context.Context, l net.Listener) error {
 	defer stopRun()
 	var g errgroup.Group
 	g.Go(func() error { return c.Run(runCtx) })
+	g.Go(func() error { return c.live(runCtx) })
 	served := make(chan struct{})
 	g.Go(func() error {
 		defer stopRun()

@@ -122,7 +122,7 @@ type Claim struct {
 	// Deadline is the first moment at which it is too late; absent where the
 	// contract states none, or the incident has to end first.
 	Deadline *time.Time `json:"deadline,omitempty"`
-	Expired  bool       `json:"expired"`
+	Expired  bool       `json:"expired,omitempty"`
 }
 
 // Witness is something besides the missing records that speaks for or against

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gpumeter/gpumeter/collector"
+	"github.com/gpumeter/gpumeter/collector/claim"
+	"github.com/gpumeter/gpumeter/contract"
+)
+
+func newClaim() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "claim",
+		Short: "What can be claimed from the providers, and its evidence",
+		Long: `claim derives incidents from what was metered: nodes that could not be reached,
+GPUs that were lost or faulty, GPUs that came late. Each is classed by the
+contract's terms: claimable, the provider's but not covered, ours, or unknown.
+Missing data alone proves nothing and is never claimable.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newClaimList(), newClaimExport(), newClaimVerify())
+	return cmd
+}
+
+var claimOutputs = []string{"text", "json", "csv", "markdown"}
+
+func newClaimList() *cobra.Command {
+	var a claimArgs
+	var output string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the incidents of a month",
+		Example: `  gpumeter claim list
+  gpumeter claim list --period 2026-10 --contract cw-h100
+  gpumeter claim list --data /var/lib/gpumeter --contracts contracts.yaml -o markdown`,
+		Args: noArgs,
+		PreRunE: func(*cobra.Command, []string) error {
+			if !slices.Contains(claimOutputs, output) {
+				return usageError{fmt.Errorf("output %q is not %s", output, "text, json, csv or markdown")}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d, err := a.list(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return writeDocket(cmd.OutOrStdout(), d, output)
+		},
+	}
+	a.flags(cmd)
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json, csv or markdown")
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(claimOutputs, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func writeDocket(w io.Writer, d contract.Docket, output string) error {
+	switch output {
+	case "json":
+		return claim.JSON(w, d)
+	case "csv":
+		return claim.CSV(w, d)
+	case "markdown":
+		return claim.Markdown(w, d)
+	}
+	return claim.Text(w, d)
+}
+
+func newClaimExport() *cobra.Command {
+	var a claimArgs
+	var out string
+	var holders bool
+	cmd := &cobra.Command{
+		Use:   "export ID --out DIR|FILE.tar.gz",
+		Short: "Write the evidence of an incident",
+		Long: `export writes a bundle: claim.json, the timeline, the minute records and events
+from an hour before to an hour after, the chain of batches that brought them,
+the terms that were applied, a text for the provider's ticket, and SHA-256 sums.
+Who held the GPUs is left out unless it is asked for.`,
+		Example: `  gpumeter claim export inc-1f0c2a9b7d3e --period 2026-10 --out evidence/
+  gpumeter claim export inc-1f0c2a9b7d3e --period 2026-10 --out evidence.tar.gz`,
+		Args: oneArg("ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			files, err := a.export(cmd.Context(), args[0], holders)
+			if err != nil {
+				return err
+			}
+			if err := writeBundle(out, args[0], files); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%d files in %s\n", len(files), out)
+			return nil
+		},
+	}
+	a.flags(cmd)
+	cmd.Flags().StringVar(&out, "out", "", "new folder, or FILE.tar.gz (required)")
+	cmd.Flags().BoolVar(&holders, "with-holders", false, "say who held the GPUs, and what processes the driver names")
+	mustRequire(cmd, "out")
+	return cmd
+}
+
+func packed(name string) bool {
+	return strings.HasSuffix(name, ".tar.gz") || strings.HasSuffix(name, ".tgz")
+}
+
+func writeBundle(out, id string, files []claim.File) error {
+	if !packed(out) {
+		return claim.WriteDir(out, files)
+	}
+	var b bytes.Buffer
+	if err := claim.WriteTar(&b, id, files); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return fmt.Errorf("write bundle: %w", err)
+	}
+	_, err = f.Write(b.Bytes())
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write bundle: %w", err)
+	}
+	return nil
+}
+
+func newClaimVerify() *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify DIR|FILE.tar.gz",
+		Short: "Check a bundle of evidence, without a collector",
+		Long: `verify says whether a bundle is whole and unchanged, its batches are a chain,
+and its records show at least the loss that is claimed. It cannot say who wrote
+the bundle.`,
+		Example: "  gpumeter claim verify evidence/",
+		Args:    oneArg("DIR"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			files, err := readBundle(args[0])
+			if err != nil {
+				return err
+			}
+			v, err := claim.Verify(files)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "ok: %s, %s, %s GPU-hours claimed\n", v.Incident.ID, v.Incident.Class, contract.Hours(v.Incident.GPUMs))
+			fmt.Fprintf(cmd.OutOrStdout(), "%d files, %d records in %d batches\n", v.Files, v.Records, v.Batches)
+			return nil
+		},
+	}
+}
+
+func readBundle(name string) ([]claim.File, error) {
+	if !packed(name) {
+		return claim.ReadDir(name)
+	}
+	f, err := os.Open(filepath.Clean(name))
+	if err != nil {
+		return nil, fmt.Errorf("read bundle: %w", err)
+	}
+	defer f.Close()
+	return claim.ReadTar(f)
+}
+
+// askError marks an error of what was asked as one of usage.
+func askError(err error) error {
+	var wrong *collector.AskError
+	if errors.As(err, &wrong) {
+		return usageError{err}
+	}
+	return err
+}
