@@ -92,9 +92,9 @@ func (f *fleet) Sums(_ context.Context, q contract.Query) (contract.Answer, erro
 			if from < to {
 				a.Sums = append(a.Sums, contract.Sum{Key: s.Key, Slot: slot, Sums: invent(s.Unit, from, to-from)})
 			}
-			if from < to && q.ByHolder {
-				a.Sums[len(a.Sums)-1].Holder = len(a.Holders)
-				a.Holders = append(a.Holders, holderOf(s.Unit, from/86_400_000))
+			if from < to && q.By.Held() {
+				a.Sums[len(a.Sums)-1].Group = len(a.Groups)
+				a.Groups = append(a.Groups, q.By.Group(holderOf(s.Unit, from/86_400_000)))
 			}
 		}
 	}

@@ -238,17 +238,17 @@ func TestTopLeavesTheDearestGroups(t *testing.T) {
 	}
 }
 
-func TestBuildRefusesAnAnswerAboutUnknownHolders(t *testing.T) {
+func TestBuildRefusesAnAnswerAboutUnknownGroups(t *testing.T) {
 	contracts := bought(tranche("h100", 1, 0, 1))
 	presences := []contract.Presence{stood("a", "n", 0, 1, unit(1))}
 	plan := contract.NewPlanBy(contract.Grouping{By: "team"}, contracts, contract.Place(contracts, presences, h(1)), []contract.Period{span(0, 1)}, span(0, 1))
-	if !plan.Query().ByHolder {
-		t.Error("the query is not by holder")
+	if plan.Query().By != "team" {
+		t.Error("the query is not by team")
 	}
-	for _, holder := range []int{-1, 0} {
-		_, err := plan.Build(contract.Answer{Sums: []contract.Sum{{Holder: holder, Sums: usage.Sums{BusyMs: 1}}}}, t0)
-		if want := fmt.Sprintf("a sum of holder %d of 0", holder); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("holder %d: %v, want %q", holder, err, want)
+	for _, group := range []int{-1, 0} {
+		_, err := plan.Build(contract.Answer{Sums: []contract.Sum{{Group: group, Sums: usage.Sums{BusyMs: 1}}}}, t0)
+		if want := fmt.Sprintf("a sum of group %d of 0", group); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("group %d: %v, want %q", group, err, want)
 		}
 	}
 	plan = contract.NewPlanBy(contract.Grouping{By: "node"}, contracts, contract.Place(contracts, presences, h(1)), []contract.Period{span(0, 1)}, span(0, 1))

@@ -84,10 +84,6 @@ func (t *tally) hold(k int, group string, s usage.Sums) {
 // add puts the answer into one cell for each key and slot.
 func (p *Plan) add(a Answer) (*tally, error) {
 	t := p.newTally()
-	groups := make([]string, len(a.Holders))
-	for i, h := range a.Holders {
-		groups[i] = p.by.ofHolder(h)
-	}
 	for _, s := range a.Sums {
 		if s.Key < 0 || s.Key >= len(t.cells) || s.Slot < 0 || s.Slot >= len(t.cells[s.Key]) {
 			return nil, fmt.Errorf("answer: sum for key %d, slot %d, which was not asked for", s.Key, s.Slot)
@@ -99,10 +95,10 @@ func (p *Plan) add(a Answer) (*tally, error) {
 		if !p.by.Held() {
 			continue
 		}
-		if s.Holder < 0 || s.Holder >= len(groups) {
-			return nil, fmt.Errorf("answer: %s: a sum of holder %d of %d", p.describe(s.Key, s.Slot), s.Holder, len(groups))
+		if s.Group < 0 || s.Group >= len(a.Groups) {
+			return nil, fmt.Errorf("answer: %s: a sum of group %d of %d", p.describe(s.Key, s.Slot), s.Group, len(a.Groups))
 		}
-		t.hold(s.Key, groups[s.Holder], s.Sums)
+		t.hold(s.Key, a.Groups[s.Group], s.Sums)
 	}
 	if err := p.addStraddles(t, a.Straddles); err != nil {
 		return nil, err
@@ -187,7 +183,7 @@ func (p *Plan) addWindow(t *tally, records []*Straddle, sums usage.Sums) {
 	for i, row := range among(holders, divided) {
 		for h, v := range row {
 			if parts[i].key >= 0 {
-				t.hold(parts[i].key, p.by.ofHolder(holders[h].Holder), v)
+				t.hold(parts[i].key, p.by.Group(holders[h].Holder), v)
 			}
 		}
 	}

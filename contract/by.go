@@ -94,10 +94,10 @@ func only(list []string) string {
 // TeamLabel is the label of a holder that names its team.
 const TeamLabel = "team"
 
-// ofHolder returns the group of held time. A holder is a pod, a job, a
-// container or a user; its containers or steps are one with it. A team is
-// what the label says, else the namespace or account.
-func (b By) ofHolder(h usage.Holder) string {
+// Group returns the group of what a holder had; empty is none. A holder is a
+// pod, a job, a container or a user; its containers or steps are one with it.
+// A team is what the label says, else the namespace or account.
+func (b By) Group(h usage.Holder) string {
 	switch {
 	case !h.Held():
 		return unattributed

@@ -259,9 +259,9 @@ func answer(q contract.Query, records []contract.Straddle) contract.Answer {
 				if from <= r.StartMs && r.EndMs <= to {
 					whole = true
 					sum := contract.Sum{Key: s.Key, Slot: slot, Sums: r.Sums}
-					if q.ByHolder {
-						sum.Holder = len(out.Holders)
-						out.Holders = append(out.Holders, r.Holder)
+					if q.By.Held() {
+						sum.Group = len(out.Groups)
+						out.Groups = append(out.Groups, q.By.Group(r.Holder))
 					}
 					out.Sums = append(out.Sums, sum)
 				}

@@ -109,12 +109,12 @@ type Placements struct {
 	Groups []Group
 }
 
-// Sum is what a store added up for one key and slot, and for one holder if
-// the Query is by holder: see Span.
+// Sum is what a store added up for one key and slot, and for the holders of
+// one group if the Query is by those: see Span.
 type Sum struct {
-	Key    int
-	Slot   int
-	Holder int // indexes Answer.Holders; zero if the Query is not by holder
+	Key   int
+	Slot  int
+	Group int // indexes Answer.Groups; zero if the Query is not by holders
 	usage.Sums
 }
 
@@ -139,17 +139,18 @@ type Straddle struct {
 type Query struct {
 	Spans []Span
 	Edges []int64
-	// ByHolder wants the sums of each holder apart.
-	ByHolder bool
+	// By wants the sums apart for the holders of each By.Group; unless
+	// By.Held, it changes nothing.
+	By By
 }
 
 // Answer is what a store says to a Query: sums of the records that lie wholly
 // inside one span and slot, and the records that do not but overlap one.
 type Answer struct {
 	Sums []Sum
-	// Holders are those that Sums speak of, in no order; none unless the
-	// Query is by holder.
-	Holders   []usage.Holder
+	// Groups are those that Sums speak of, in no order; none unless the Query
+	// is by holders.
+	Groups    []string
 	Straddles []Straddle
 	// Overlaps counts records left out because another agent's record owns
 	// their GPU and time.

@@ -88,7 +88,7 @@ func NewPlanBy(g Grouping, contracts []Contract, p Placements, periods []Period,
 // Query returns what to ask a store. Its spans do not overlap for a unit; the
 // number of keys follows the contracts and, broken down by where GPUs stand,
 // the groups; not the GPUs.
-func (p *Plan) Query() Query { return Query{Spans: p.spans, Edges: p.edges, ByHolder: p.by.Held()} }
+func (p *Plan) Query() Query { return Query{Spans: p.spans, Edges: p.edges, By: p.by} }
 
 func (p *Plan) check() error {
 	if len(p.periods) != len(p.contracts) {

@@ -74,8 +74,8 @@ type Store interface {
 	// epoch, then the lowest seq (an agent's clock may be set back). A record
 	// that overlaps one which owns is left out as a whole, also if that one
 	// is left out in favour of a third. Edges ascend; spans of one unit do
-	// not overlap. With ByHolder every holder's sums come apart, and stand
-	// once for each key and slot; the rest of the answer is the same.
+	// not overlap. By holders, the sums of each group of them come apart, and
+	// stand once for each key and slot; the rest of the answer is the same.
 	Sums(ctx context.Context, q contract.Query) (contract.Answer, error)
 
 	// Events returns the events of [fromMs, toMs), by time, at most limit.

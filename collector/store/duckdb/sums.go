@@ -13,7 +13,7 @@ import (
 )
 
 // Sums answers a query in one snapshot: see store.Store. Sums come by key,
-// slot and holder, straddling records in no order.
+// slot and group, straddling records in no order.
 func (d *DB) Sums(ctx context.Context, q contract.Query) (contract.Answer, error) {
 	for i := 1; i < len(q.Edges); i++ {
 		if q.Edges[i-1] >= q.Edges[i] {
@@ -79,7 +79,7 @@ func (a *question) ask(ctx context.Context, conn *sql.Conn) error {
 		return err
 	}
 	sums := a.sums
-	if a.ByHolder {
+	if a.By.Held() {
 		sums = a.sumsByHolder
 	}
 	return errors.Join(sums(ctx, conn), a.straddles(ctx, conn))
@@ -140,26 +140,45 @@ func (a *question) sums(ctx context.Context, conn *sql.Conn) error {
 	}, a.args("width", "from", "to")...)
 }
 
-// sumsByHolder numbers the holders anew: a store knows many more than an
-// answer speaks of.
+// sumsByHolder says first which group every holder is of: there are far fewer
+// groups to add up by, and to read.
 func (a *question) sumsByHolder(ctx context.Context, conn *sql.Conn) error {
-	index := map[int32]int{}
+	index := map[string]int{}
+	var names []string
+	groups := make([]int, len(a.holders))
+	for i, h := range a.holders {
+		name := a.By.Group(h)
+		n, ok := index[name]
+		if !ok {
+			n = len(names)
+			index[name] = n
+			names = append(names, name)
+		}
+		groups[i] = n
+	}
+	err := rows{"asked_groups", len(groups), func(i int) []driver.Value {
+		return []driver.Value{int32(i + 1), int32(groups[i])}
+	}}.appendTo(ctx, conn, "temp")
+	if err != nil {
+		return err
+	}
+	spoken := map[int]int{} // numbers in the answer
 	return each(ctx, conn, sqlSumsByHolder, func(scan func(...any) error) error {
 		var s contract.Sum
-		var holder int32
-		if err := scan(append([]any{&s.Key, &s.Slot, &holder}, fields(&s.Sums)...)...); err != nil {
+		var group int
+		if err := scan(append([]any{&s.Key, &s.Slot, &group}, fields(&s.Sums)...)...); err != nil {
 			return err
 		}
-		if holder < 1 || int(holder) > len(a.holders) {
-			return fmt.Errorf("records have the holder %d, which is not there", holder)
+		if group < 0 {
+			return errors.New("a record has a holder which is not there")
 		}
-		n, ok := index[holder]
+		n, ok := spoken[group]
 		if !ok {
-			n = len(a.answer.Holders)
-			index[holder] = n
-			a.answer.Holders = append(a.answer.Holders, a.holders[holder-1])
+			n = len(a.answer.Groups)
+			spoken[group] = n
+			a.answer.Groups = append(a.answer.Groups, names[group])
 		}
-		s.Holder = n
+		s.Group = n
 		a.answer.Sums = append(a.answer.Sums, s)
 		return nil
 	}, a.args("width", "from", "to")...)

@@ -94,7 +94,7 @@ func (m *Model) Sums(_ context.Context, q contract.Query) (contract.Answer, erro
 		byGPU[c.GPU] = append(byGPU[c.GPU], c)
 	}
 	var out contract.Answer
-	type cell struct{ key, slot, holder int }
+	type cell struct{ key, slot, group int }
 	sums := map[cell]usage.Sums{}
 	for _, c := range claims {
 		key, slot, found := find(q, c)
@@ -106,10 +106,10 @@ func (m *Model) Sums(_ context.Context, q contract.Query) (contract.Answer, erro
 			out.Straddles = append(out.Straddles, contract.Straddle{Unit: c.unit, Record: c.Record})
 		default:
 			at := cell{key, slot, 0}
-			if q.ByHolder {
-				if at.holder = slices.Index(out.Holders, c.Holder); at.holder < 0 {
-					at.holder = len(out.Holders)
-					out.Holders = append(out.Holders, c.Holder)
+			if q.By.Held() {
+				if at.group = slices.Index(out.Groups, q.By.Group(c.Holder)); at.group < 0 {
+					at.group = len(out.Groups)
+					out.Groups = append(out.Groups, q.By.Group(c.Holder))
 				}
 			}
 			s := sums[at]
@@ -118,7 +118,7 @@ func (m *Model) Sums(_ context.Context, q contract.Query) (contract.Answer, erro
 		}
 	}
 	for at, s := range sums {
-		out.Sums = append(out.Sums, contract.Sum{Key: at.key, Slot: at.slot, Holder: at.holder, Sums: s})
+		out.Sums = append(out.Sums, contract.Sum{Key: at.key, Slot: at.slot, Group: at.group, Sums: s})
 	}
 	sortAnswer(&out)
 	return out, nil
@@ -158,24 +158,23 @@ func find(q contract.Query, c claim) (key, slot int, found bool) {
 
 // sortAnswer puts an answer into one order, for comparing.
 func sortAnswer(a *contract.Answer) {
-	sortHolders(a)
+	sortGroups(a)
 	slices.SortFunc(a.Sums, func(x, y contract.Sum) int {
-		return cmp.Or(cmp.Compare(x.Key, y.Key), cmp.Compare(x.Slot, y.Slot), cmp.Compare(x.Holder, y.Holder))
+		return cmp.Or(cmp.Compare(x.Key, y.Key), cmp.Compare(x.Slot, y.Slot), cmp.Compare(x.Group, y.Group))
 	})
 	slices.SortFunc(a.Straddles, compareStraddles)
 }
 
-// sortHolders numbers the holders in their order. Those of whom no sum speaks
+// sortGroups numbers the groups in their order. Those of which no sum speaks
 // are left in: none should be there.
-func sortHolders(a *contract.Answer) {
-	sorted := slices.Clone(a.Holders)
-	slices.SortFunc(sorted, compareHolders)
+func sortGroups(a *contract.Answer) {
+	sorted := slices.Sorted(slices.Values(a.Groups))
 	for i := range a.Sums {
-		if h := a.Sums[i].Holder; h < len(a.Holders) {
-			a.Sums[i].Holder = slices.Index(sorted, a.Holders[h])
+		if g := a.Sums[i].Group; g < len(a.Groups) {
+			a.Sums[i].Group = slices.Index(sorted, a.Groups[g])
 		}
 	}
-	a.Holders = sorted
+	a.Groups = sorted
 }
 
 func compareHolders(a, b usage.Holder) int {

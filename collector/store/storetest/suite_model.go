@@ -93,14 +93,14 @@ type labelled struct {
 	Units []string // of the straddles, in their order
 }
 
-func answerTo(t *testing.T, st store.Store, spans []wanted, edges []int64, byHolder bool) labelled {
+func answerTo(t *testing.T, st store.Store, spans []wanted, edges []int64, by contract.By) labelled {
 	t.Helper()
 	names := labels(t, st)
 	units := map[string]int64{}
 	for unit, l := range names {
 		units[l] = unit
 	}
-	q := contract.Query{Edges: edges, ByHolder: byHolder}
+	q := contract.Query{Edges: edges, By: by}
 	for _, s := range spans {
 		s.Unit = units[s.label]
 		q.Spans = append(q.Spans, s.Span)
@@ -141,10 +141,10 @@ func compareStores(t *testing.T, got store.Store, want *Model, seed uint64) {
 	compareEvidence(t, got, want, r)
 	for range 3 {
 		spans, edges := randomQuery(r, presence)
-		for _, byHolder := range []bool{false, true} {
-			g, w := answerTo(t, got, spans, edges, byHolder), answerTo(t, want, spans, edges, byHolder)
+		for _, by := range []contract.By{"", contract.ByHolder, contract.ByTeam} {
+			g, w := answerTo(t, got, spans, edges, by), answerTo(t, want, spans, edges, by)
 			if diff := gocmp.Diff(g, w); diff != "" {
-				t.Fatalf("seed %d: answer to %d spans, edges %v, by holder %v (-got +want):\n%s", seed, len(spans), edges, byHolder, diff)
+				t.Fatalf("seed %d: answer to %d spans, edges %v, by %q (-got +want):\n%s", seed, len(spans), edges, by, diff)
 			}
 		}
 	}

@@ -1,6 +1,6 @@
--- Of the records that lie wholly inside one span and one slot, by holder.
--- A sum beyond 64 bits is held at their limit.
-SELECT s.key, t.slot, r.holder,
+-- Of the records that lie wholly inside one span and one slot, by the group of
+-- their holder. A sum beyond 64 bits is held at their limit.
+SELECT s.key, t.slot, coalesce(g.grp, -1),
     sum(r.unhealthy_ms)::BIGINT, sum(r.unallocated_ms)::BIGINT, sum(r.idle_ms)::BIGINT,
     sum(r.unmeasured_ms)::BIGINT, sum(r.busy_ms)::BIGINT,
     sum(r.sm_active_ms)::BIGINT, sum(r.sm_known_ms)::BIGINT,
@@ -10,6 +10,8 @@ JOIN temp.main.asked_slots t
     ON r.start_ms // $width = t.bucket AND r.start_ms >= t.from_ms AND r.end_ms <= t.to_ms
 JOIN temp.main.asked_spans s
     ON r.unit = s.unit AND r.start_ms >= s.from_ms AND r.end_ms <= s.to_ms
+LEFT JOIN temp.main.asked_groups g
+    ON r.holder = g.holder
 WHERE r.start_ms >= $from AND r.end_ms <= $to
-GROUP BY s.key, t.slot, r.holder
-ORDER BY s.key, t.slot, r.holder
+GROUP BY s.key, t.slot, g.grp
+ORDER BY s.key, t.slot, g.grp
