@@ -113,10 +113,11 @@ type Gap struct {
 	To   time.Time `json:"to"` // exclusive
 }
 
-// LeftOut is a number of charges that could not be counted, and why.
+// LeftOut is what could not be counted, and why: a number of charges, or
+// metered time.
 type LeftOut struct {
 	Reason  string `json:"reason"`
-	Charges int    `json:"charges"`
+	Charges int    `json:"charges,omitempty"`
 }
 
 // Projection is what goes on at some rate until the end comes to.

@@ -159,6 +159,9 @@ func (a *account) spend() (CommitmentSpend, error) {
 		ElapsedMs: a.throughMs - m.FromMs, TermMs: m.EndMs - m.FromMs,
 		Gaps: a.gaps(), Left: a.billed.left, Forecast: []Projection{}, BilledUnused: a.billed.unused,
 	}
+	if len(a.metered) > 0 && !a.priced(timeSpan{m.FromMs, a.throughMs}) {
+		out.Left = append(out.Left, LeftOut{Reason: "metered time without a rate in the contract file draws nothing"})
+	}
 	if out.Left == nil {
 		out.Left = []LeftOut{}
 	}

@@ -349,9 +349,9 @@ func TestInfeasibleOnTheDayThatCapacityFallsShort(t *testing.T) {
 	if i := r.Commitments[0].Infeasible; i == nil || i.Date <= want {
 		t.Errorf("with room for other services: %+v, want later than %s", i, want)
 	}
-	c.Tranches[0].Rates = nil // without a price nothing can be told
+	c.Tranches[0].Rates = nil // without a price nothing can be told, and what is left out is said
 	c.Commitments[0].OtherPerDay = 0
-	if r, err = Spend(&SpendInput{Contracts: []Contract{c}, Metered: [][]MeteredDay{meteredDays(60, 50)}, AtMs: at(5, 31)}); err != nil || r.Commitments[0].Infeasible != nil || r.Commitments[0].Scheduled != nil {
+	if r, err = Spend(&SpendInput{Contracts: []Contract{c}, Metered: [][]MeteredDay{meteredDays(60, 50)}, AtMs: at(5, 31)}); err != nil || r.Commitments[0].Infeasible != nil || r.Commitments[0].Scheduled != nil || len(r.Commitments[0].Left) != 1 {
 		t.Errorf("without a price: %+v, %v", r.Commitments[0].Infeasible, err)
 	}
 }

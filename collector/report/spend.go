@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
 
@@ -175,7 +174,11 @@ func spendWords(s *contract.CommitmentSpend) []string {
 		out = append(out, fmt.Sprintf("nothing is known from %s to %s: drawn is at least what is said", moment(g.From), moment(g.To)))
 	}
 	for _, l := range s.Left {
-		out = append(out, fmt.Sprintf("%s charges are left out: %s", contract.Grouped(int64(l.Charges)), l.Reason))
+		if l.Charges == 0 {
+			out = append(out, l.Reason)
+			continue
+		}
+		out = append(out, fmt.Sprintf("%s left out: %s", counted(l.Charges, "charge"), l.Reason))
 	}
 	for _, x := range s.Stated {
 		if !x.Agrees {
@@ -197,5 +200,5 @@ func counted(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
-	return strconv.Itoa(n) + " " + noun + "s"
+	return contract.Grouped(int64(n)) + " " + noun + "s"
 }
