@@ -14,6 +14,7 @@ import (
 	"github.com/gpumeter/gpumeter/collector"
 	"github.com/gpumeter/gpumeter/collector/contractfile"
 	"github.com/gpumeter/gpumeter/collector/report"
+	"github.com/gpumeter/gpumeter/collector/store"
 	"github.com/gpumeter/gpumeter/collector/store/duckdb"
 	"github.com/gpumeter/gpumeter/contract"
 	"github.com/gpumeter/gpumeter/metric"
@@ -84,6 +85,7 @@ func TestWorkedExampleFromFramesToReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkWorked(t, rep)
+	checkWorkedHolders(ctx, t, st, contracts, now())
 	var text, doc bytes.Buffer
 	if err := report.Text(&text, rep, report.Options{Width: 100}); err != nil {
 		t.Fatal(err)
@@ -128,6 +130,30 @@ func checkWorked(t *testing.T, rep contract.Report) {
 	u := got.Utilisation
 	if s := fmt.Sprintf("%.2f [%.2f, %.2f]", 100*u.Busy, 100*u.Lower, 100*u.Upper); s != "61.81 [61.81, 67.36]" {
 		t.Errorf("utilisation = %s, want 61.81 [61.81, 67.36]", s)
+	}
+}
+
+// checkWorkedHolders holds that held time is its holder's, from the frames on.
+func checkWorkedHolders(ctx context.Context, t *testing.T, st store.Store, contracts []contract.Contract, now time.Time) {
+	t.Helper()
+	ask := collector.Ask{From: "2026-10-01T10:00:00Z", To: "2026-10-01T11:00:00Z", By: contract.ByHolder}
+	rep, err := collector.Report(ctx, st, contracts, ask, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups := rep.Contracts[0].Total.Groups
+	if len(groups) != 2 || groups[0].Group != "user train" || groups[1].Kind != contract.OfUnattributed {
+		t.Fatalf("groups are %+v, want those of user train and what is unattributed", groups)
+	}
+	train, rest := groups[0], groups[1]
+	if train.Buckets[contract.Idle] != 12_000_000 || train.Buckets[contract.Busy] != 53_400_000 || train.HeldMs() != 65_400_000 {
+		t.Errorf("user train had %v, want all that was idle and busy", train.Buckets)
+	}
+	if rest.Buckets[contract.Undelivered] != 7_200_000 || rest.Buckets[contract.Unobserved] != 4_800_000 || rest.Buckets[contract.Unallocated] != 7_200_000 {
+		t.Errorf("unattributed is %v", rest.Buckets)
+	}
+	if sum := train.Buckets.Total() + rest.Buckets.Total(); sum != 86_400_000 || train.Cost.Contracted+rest.Cost.Contracted != 60_000_000 {
+		t.Errorf("groups are %d GPU-ms for %s and %s", sum, train.Cost.Contracted, rest.Cost.Contracted)
 	}
 }
 
