@@ -74,8 +74,10 @@ func cells(x *contract.Incident) []string {
 func deadline(x *contract.Incident) string {
 	c := x.Claim
 	switch {
-	case c == nil || x.Class != contract.Claimable:
+	case x.Class != contract.Claimable:
 		return "–"
+	case c == nil:
+		return "not stated"
 	case c.Deadline == nil && x.Open:
 		return "after its end"
 	case c.Deadline == nil:

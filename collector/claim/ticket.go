@@ -51,9 +51,7 @@ func (b *Bundle) ticket() []byte {
 	field("Claimed", x.Owed.String()+" "+x.Currency)
 	field("Why", x.Rule)
 	line("")
-	line("Evidence: metered on the node by an agent that runs beside the driver. The minute")
-	line("records, the driver's events and the chain of hashes that they came in are attached,")
-	line("with SHA-256 sums: timeline.txt, records.csv, events.csv, chain.csv, terms.json.")
+	line("%s", b.attached())
 	for _, w := range x.Witnesses {
 		against := ""
 		if w.Against {
@@ -61,7 +59,7 @@ func (b *Bundle) ticket() []byte {
 		}
 		line("Witness: %s %s%s", w.Who, w.Says, against)
 	}
-	if s != nil {
+	if s != nil && x.Kind != contract.LateDelivery {
 		for _, e := range s.Claim.Evidence {
 			line("Asked for by the agreement: %s", e)
 		}
@@ -88,6 +86,14 @@ func (b *Bundle) opening() string {
 		return "A node that we rent could not be reached. We ask for the credit that the agreement promises."
 	}
 	return "GPUs that we rent could not be used. We ask for the credit that the agreement promises."
+}
+
+// attached says what the bundle proves it with.
+func (b *Bundle) attached() string {
+	if b.Incident.Site.Node == "" {
+		return "Evidence: timeline.csv says how many GPUs were contracted and how many stood, from when to\nwhen; terms.json has the terms, SHA256SUMS the sums of all files."
+	}
+	return "Evidence: metered on the node by an agent that runs beside the driver. The minute records,\nthe driver's events and the chain of hashes that they came in are attached: timeline.txt,\nrecords.csv, events.csv, chain.csv; terms.json has the terms, SHA256SUMS the sums of all files."
 }
 
 func (b *Bundle) end() string {

@@ -1,0 +1,4 @@
+package claim
+
+// Sums lists the hashes of files.
+var Sums = sums
