@@ -93,7 +93,7 @@ type EventKind string
 
 // Event kinds of wire v1.
 const (
-	EventAgentStart EventKind = "agent_start"
+	EventAgentStart EventKind = "agent_start" // Value: when the node had booted, Unix milliseconds; 0 is unknown
 	EventAgentStop  EventKind = "agent_stop"
 	EventPause      EventKind = "pause"
 	EventResume     EventKind = "resume"

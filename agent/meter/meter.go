@@ -164,9 +164,15 @@ func (m *Meter) Flush() []Closed {
 }
 
 // Event adds an event of the agent itself to the open window, at the time of
-// the last frame.
+// the last frame. The agent's start says when the node booted, by the wall
+// clock: whoever missed the agent before can tell a node that was down from one
+// that was up without it.
 func (m *Meter) Event(kind usage.EventKind, detail string) {
-	m.event(m.lastMs, usage.Event{Kind: kind, Detail: detail})
+	e := usage.Event{Kind: kind, Detail: detail}
+	if kind == usage.EventAgentStart {
+		e.Value = m.clock.label(0)
+	}
+	m.event(m.lastMs, e)
 }
 
 // maxEvents bounds the events of one window that may come in storms. Beyond it
