@@ -73,7 +73,7 @@ func ParseAsk(q url.Values) (Ask, error) {
 		return a, err
 	}
 	a.By = contract.By(*fields["by"])
-	return a, a.check()
+	return a, a.Check()
 }
 
 // ParseTop reads a number of groups, or "all"; empty is zero. The error is an
@@ -144,8 +144,9 @@ func (a Ask) orMonth(zone *time.Location, now time.Time) Ask {
 	return a
 }
 
-// check says whether the fields go together; period looks into them.
-func (a Ask) check() error {
+// Check says whether the fields go together; Report looks into them. The error
+// is an *AskError.
+func (a Ask) Check() error {
 	given := 0
 	for _, is := range []bool{a.Month != "", a.From != "" || a.To != "", a.Since != 0} {
 		if is {

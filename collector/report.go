@@ -69,7 +69,7 @@ type request struct {
 }
 
 func newRequest(contracts []contract.Contract, ask Ask, now time.Time) (*request, error) {
-	if err := ask.check(); err != nil {
+	if err := ask.Check(); err != nil {
 		return nil, err
 	}
 	r := &request{contracts: contracts, only: -1, asOf: settled(now).UTC(), by: ask.By, top: ask.Top}

@@ -28,7 +28,7 @@ var ErrNoRevision = errors.New("no such revision")
 // for a breakdown, which is no part of what is closed. The contracts are those
 // in force; what is closed keeps its own.
 func (b *Books) Report(ctx context.Context, contracts []contract.Contract, ask Ask, now time.Time) (contract.Report, error) {
-	if err := ask.check(); err != nil {
+	if err := ask.Check(); err != nil {
 		return contract.Report{}, err
 	}
 	if ask.Month == "" || ask.By != "" {

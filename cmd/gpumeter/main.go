@@ -34,12 +34,25 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// exitCode is 2 for wrong usage and 1 for everything else. Some errors of usage
+// codeError marks an error with an exit code of its own.
+type codeError struct {
+	error
+	code int
+}
+
+func (e codeError) Unwrap() error { return e.error }
+
+// exitCode is 2 for wrong usage, a code that an error has for itself, and 1
+// for everything else. Some errors of usage
 // are cobra's own, and it gives them no type.
 func exitCode(err error) int {
 	var u usageError
 	if errors.As(err, &u) {
 		return 2
+	}
+	var c codeError
+	if errors.As(err, &c) {
+		return c.code
 	}
 	for _, cobras := range []string{"required flag(s)", "unknown command", "if any flags in the group"} {
 		if strings.HasPrefix(err.Error(), cobras) {
@@ -69,7 +82,7 @@ meter, a collector keeps, and a report lays the result against the contracts.`,
 		SilenceUsage:  true,
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	cmd.AddCommand(newCollector(), newReport(), newSpend(), newFocus(), newContract(), newClaim(), newReplay(), newDemo(), newMan(cmd))
+	cmd.AddCommand(newCollector(), newReport(), newCheck(), newSpend(), newFocus(), newContract(), newClaim(), newReplay(), newDemo(), newMan(cmd))
 	return cmd
 }
 

@@ -57,6 +57,17 @@ contracted; what no group can be named for is unattributed.`,
 			return writeReport(cmd.OutOrStdout(), rep, a.Output)
 		},
 	}
+	a.flags(cmd)
+	f := cmd.Flags()
+	f.StringVar(&a.By, "by", "", "break down by "+strings.Join(bys(), ", "))
+	f.StringVar(&a.Top, "top", "", "with --by, how many groups one by one, or all (default 20)")
+	_ = cmd.RegisterFlagCompletionFunc("by", cobra.FixedCompletions(bys(), cobra.ShellCompDirectiveNoFileComp))
+	outputFlag(cmd, &a.Output)
+	return cmd
+}
+
+// flags are those that say where to ask, and for which period.
+func (a *reportArgs) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&a.URL, "url", envOr("GPUMETER_URL", "http://"+defaultAddress), "collector to ask (environment: GPUMETER_URL)")
 	f.StringVar(&a.TokenFile, "token-file", os.Getenv("GPUMETER_TOKEN_FILE"), "file with the bearer token (environment: GPUMETER_TOKEN_FILE)")
@@ -68,12 +79,7 @@ contracted; what no group can be named for is unattributed.`,
 	f.StringVar(&a.Ask.To, "to", "", "end, exclusive (default: now)")
 	f.StringVar(&a.Since, "since", "", "so long back from now: 7d, 12h")
 	f.StringVar(&a.Ask.Contract, "contract", "", "one contract only")
-	f.StringVar(&a.By, "by", "", "break down by "+strings.Join(bys(), ", "))
-	f.StringVar(&a.Top, "top", "", "with --by, how many groups one by one, or all (default 20)")
-	_ = cmd.RegisterFlagCompletionFunc("by", cobra.FixedCompletions(bys(), cobra.ShellCompDirectiveNoFileComp))
 	cmd.MarkFlagsMutuallyExclusive("url", "data")
-	outputFlag(cmd, &a.Output)
-	return cmd
 }
 
 func envOr(key, otherwise string) string {
@@ -103,6 +109,9 @@ func (a *reportArgs) fetch(ctx context.Context) (contract.Report, error) {
 		return contract.Report{}, usageError{err}
 	}
 	a.Ask.By = contract.By(a.By)
+	if err := a.Ask.Check(); err != nil {
+		return contract.Report{}, usageError{err}
+	}
 	rep, err := a.ask(ctx)
 	var wrong *collector.AskError
 	if errors.As(err, &wrong) {
@@ -178,13 +187,26 @@ func (a *reportArgs) askCollector(ctx context.Context) (rep contract.Report, err
 	return rep, nil
 }
 
+// remoteError is what a collector says instead of a report.
+type remoteError struct {
+	status int
+	text   string
+}
+
+func (e remoteError) Error() string { return e.text }
+
+// Is makes it the error that it was on the other side.
+func (e remoteError) Is(target error) bool {
+	return e.status == http.StatusUnprocessableEntity && target == collector.ErrNoData
+}
+
 // answerError is the collector's own sentence.
 func answerError(from string, res *http.Response, body []byte) error {
 	var e struct {
 		Error string `json:"error"`
 	}
 	if json.Unmarshal(body, &e) == nil && e.Error != "" {
-		err := errors.New(e.Error)
+		err := remoteError{res.StatusCode, e.Error}
 		if res.StatusCode == http.StatusBadRequest {
 			return usageError{err}
 		}
