@@ -2,7 +2,6 @@ package contract
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -108,7 +107,7 @@ func (q *inquest) weighSilence(x *caseOf) {
 		x.Class, x.Rule = Unknown, "only suspected: nobody recorded whether the collector ran"
 	case x.Open:
 		x.Class, x.Rule = Unknown, "only suspected: the node is still silent, and its agent may be metering without a way to us"
-	case !q.heardAgain(p.Node, x.span.toMs):
+	case q.last[p.Node] <= x.span.toMs:
 		x.Class, x.Rule = Unknown, "only suspected: the node never came back, and nobody confirmed that the provider took it"
 	case !near:
 		x.Class, x.Rule = Unknown, "only suspected: no other agent of its rack or zone was heard throughout"
@@ -185,11 +184,6 @@ func (q *inquest) stopped(node string, s timeSpan) bool {
 		}
 	}
 	return stopped
-}
-
-// heardAgain reports whether there are records of the node from after ms.
-func (q *inquest) heardAgain(node string, ms int64) bool {
-	return slices.ContainsFunc(q.w.Presences, func(p Presence) bool { return p.Node == node && p.EndMs > ms })
 }
 
 // sla returns the promise that the tranche names, or nil.

@@ -31,6 +31,7 @@ type inquest struct {
 	racks     heard
 	zones     heard
 	events    map[string][]NodeEvent // by node, in order
+	last      map[string]int64       // by node, the end of its last record
 	lives     []timeSpan
 	outages   []timeSpan
 	reach     []timeSpan // by contract
@@ -38,10 +39,11 @@ type inquest struct {
 }
 
 func newInquest(w *Watch, m Month) *inquest {
-	q := &inquest{w: w, units: map[int64]*Presence{}, stretches: map[int64][]Stretch{}, events: map[string][]NodeEvent{}}
+	q := &inquest{w: w, units: map[int64]*Presence{}, stretches: map[int64][]Stretch{}, events: map[string][]NodeEvent{}, last: map[string]int64{}}
 	for i := range w.Presences {
 		p := &w.Presences[i]
 		q.units[p.Unit] = p
+		q.last[p.Node] = max(q.last[p.Node], p.EndMs)
 	}
 	for _, s := range w.Stretches {
 		q.stretches[s.Unit] = append(q.stretches[s.Unit], s)
