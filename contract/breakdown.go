@@ -175,10 +175,11 @@ func shareOut(cost *Cost, parts []Parcel, r *Rate) error {
 	return err
 }
 
-func each(parts []Parcel, f func(*Parcel) int64) []int64 {
-	out := make([]int64, len(parts))
-	for i := range parts {
-		out[i] = f(&parts[i])
+// each returns what f says of each of a list.
+func each[T, V any](list []T, f func(*T) V) []V {
+	out := make([]V, len(list))
+	for i := range list {
+		out[i] = f(&list[i])
 	}
 	return out
 }
