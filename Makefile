@@ -62,7 +62,8 @@ fuzz: tools ## run every fuzz target for FUZZTIME (30s)
 		done; done
 
 ROUNDS ?= 1000
-torture: tools ## kill agent and collector ROUNDS (1000) times while they send
+torture: tools ## 10,000 random fleets; kill agent and collector ROUNDS (1000) times while they send
+	$(GO) test -count=1 -timeout 4h -run 'TestPlaceAndBuildAgreeWithSlowCalculation|TestOrderOfInputsDoesNotMatter' ./contract -fleets 10000
 	GPUMETER_KILL_ROUNDS=$(ROUNDS) $(GO) test -count=1 -timeout 4h -v -run 'TestKill' ./cmd/gpumeter
 
 # The servers of tools/go.mod take minutes to build once.

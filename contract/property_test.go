@@ -14,9 +14,10 @@ import (
 	"github.com/gpumeter/gpumeter/contract"
 )
 
-var seed = flag.Uint64("seed", 0, "seed of the random fleets; 0 draws one")
-
-const fleets = 500
+var (
+	seed   = flag.Uint64("seed", 0, "seed of the random fleets; 0 draws one")
+	fleets = flag.Int("fleets", 300, "how many random fleets are compared with the slow calculation; make torture has 10,000")
+)
 
 // forFleets calls f for many random fleets and prints the seed of one that
 // fails.
@@ -36,7 +37,7 @@ func forFleets(t *testing.T, n int, f func(t *testing.T, r *rand.Rand, x *fleet)
 }
 
 func TestPlaceAndBuildAgreeWithSlowCalculation(t *testing.T) {
-	forFleets(t, fleets, func(t *testing.T, r *rand.Rand, f *fleet) {
+	forFleets(t, *fleets, func(t *testing.T, r *rand.Rand, f *fleet) {
 		if r.IntN(3) > 0 {
 			f.by = pick(r, contract.Bys...)
 		}
@@ -238,7 +239,7 @@ func checkLine(t *testing.T, l *contract.Line) {
 }
 
 func TestOrderOfInputsDoesNotMatter(t *testing.T) {
-	forFleets(t, 100, func(t *testing.T, r *rand.Rand, f *fleet) {
+	forFleets(t, *fleets/3, func(t *testing.T, r *rand.Rand, f *fleet) {
 		f.by = pick(r, append(contract.Bys, "")...)
 		_, want, err := f.report()
 		if err != nil {
@@ -250,8 +251,9 @@ func TestOrderOfInputsDoesNotMatter(t *testing.T) {
 			g.contracts[i], g.contracts[j] = g.contracts[j], g.contracts[i]
 			g.periods[i], g.periods[j] = g.periods[j], g.periods[i]
 		})
+		g.presences = append(g.presences, g.presences[:r.IntN(len(g.presences)+1)]...) // said twice
 		r.Shuffle(len(g.presences), func(i, j int) { g.presences[i], g.presences[j] = g.presences[j], g.presences[i] })
-		g.outages = append(g.outages, g.outages...) // said twice
+		g.outages = append(g.outages, g.outages...)
 		r.Shuffle(len(g.outages), func(i, j int) { g.outages[i], g.outages[j] = g.outages[j], g.outages[i] })
 		r.Shuffle(len(g.records), func(i, j int) { g.records[i], g.records[j] = g.records[j], g.records[i] })
 		_, got, err := g.report()
