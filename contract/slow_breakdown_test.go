@@ -27,7 +27,7 @@ func slowAmong(holders map[usage.Holder]usage.Sums, parts []usage.Sums) []map[us
 	for i := range out {
 		out[i] = map[usage.Holder]usage.Sums{}
 	}
-	for field := range numbers(usage.Sums{}) {
+	for field := range len(fields{}) {
 		left, rest := make([]int64, len(order)), int64(0)
 		for h := range order {
 			left[h] = numbers(holders[order[h]])[field]
@@ -54,12 +54,15 @@ func slowAmong(holders map[usage.Holder]usage.Sums, parts []usage.Sums) []map[us
 	return out
 }
 
-// numbers are the fields of sums as a list; sums is the inverse.
-func numbers(s usage.Sums) [9]int64 {
-	return [9]int64{s.UnhealthyMs, s.UnallocatedMs, s.IdleMs, s.UnmeasuredMs, s.BusyMs, s.SMActiveMs, s.SMKnownMs, s.EnergyMJ, s.EnergyKnownMs}
+// fields are what usage.Sums has, as a list.
+type fields [9]int64
+
+// numbers are the fields of sums; sums is the inverse.
+func numbers(s usage.Sums) fields {
+	return fields{s.UnhealthyMs, s.UnallocatedMs, s.IdleMs, s.UnmeasuredMs, s.BusyMs, s.SMActiveMs, s.SMKnownMs, s.EnergyMJ, s.EnergyKnownMs}
 }
 
-func sums(n [9]int64) usage.Sums {
+func sums(n fields) usage.Sums {
 	return usage.Sums{UnhealthyMs: n[0], UnallocatedMs: n[1], IdleMs: n[2], UnmeasuredMs: n[3], BusyMs: n[4],
 		SMActiveMs: n[5], SMKnownMs: n[6], EnergyMJ: n[7], EnergyKnownMs: n[8]}
 }
@@ -109,7 +112,7 @@ func (l *ledger) absent(r ref) string {
 // split gives what a label was given to its groups.
 func (l *ledger) split(x label, a *account) map[string]*account {
 	out := map[string]*account{}
-	give := func(group string, stood int64, n [9]int64) {
+	give := func(group string, stood int64, n fields) {
 		if out[group] == nil {
 			out[group] = &account{}
 		}
