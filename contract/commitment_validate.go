@@ -86,7 +86,8 @@ func (v commitmentCheck) term() *FieldError {
 	return nil
 }
 
-// eligible wants dimensions that charges are kept with.
+// eligible wants rules that make sense, on dimensions that charges are kept
+// with.
 func (v commitmentCheck) eligible() *FieldError {
 	for _, rules := range [][]Rule{v.m.Eligible.Inclusions, v.m.Eligible.Exclusions} {
 		for i := range rules {
@@ -95,7 +96,14 @@ func (v commitmentCheck) eligible() *FieldError {
 			}
 		}
 	}
-	return nil
+	field, i, problem := v.m.Eligible.problem(SpendDimensions)
+	switch {
+	case problem == "":
+		return nil
+	case i < 0:
+		return v.wrong("eligible", -1, "%s", problem)
+	}
+	return v.wrong("eligible", -1, "%s: number %d %s", field, i+1, problem)
 }
 
 func (v commitmentCheck) pool() *FieldError {
