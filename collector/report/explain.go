@@ -62,7 +62,7 @@ func (t *text) contributions(x *contract.Explanation, by string, list []contract
 	t.line("%s", t.paint(bold, fmt.Sprintf("  %-*s %14s %10s %17s", n, "by "+by, "GPU-hours", "of it", x.Currency)))
 	for i := range list {
 		c := &list[i]
-		t.line("  %-*s %14s %10s %17s", n, clip(contributionName(c), n), contract.Hours(c.Ms), contract.Share(c.Ms, x.Whole.Ms), c.Cost.Figure())
+		t.line("  %-*s %14s %10s %17s", n, middle(contributionName(c), n), contract.Hours(c.Ms), contract.Share(c.Ms, x.Whole.Ms), c.Cost.Figure())
 	}
 }
 

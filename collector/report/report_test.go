@@ -338,3 +338,20 @@ func TestCSVIsNoFormula(t *testing.T) {
 		}
 	}
 }
+
+// TestNamesKeepTheirEnds holds that a name that is too long for its column is
+// cut in the middle, to the width.
+func TestNamesKeepTheirEnds(t *testing.T) {
+	r := fleetBy(t)
+	r.Breakdown.Currencies[0].Groups[0].Group = "pod llm-pretraining/dense-70b-worker-117"
+	r.Breakdown.Currencies[0].Groups[1].Group = "job 表征学习表征学习表征学习表征学习/4711"
+	got := string(text(t, r, report.Options{Width: 80}))
+	for _, want := range []string{"\n  pod l…b-worker-117 ", "\n  job 表…征学习表征学习/4711 "} {
+		if !strings.Contains(got, want) {
+			t.Errorf("text lacks %q:\n%.2000s", want, got)
+		}
+	}
+	if got := string(text(t, r, report.Options{Width: 120})); !strings.Contains(got, "dense-70b-worker-117 ") || !strings.Contains(got, "pod llm-pretraining/") {
+		t.Error("a wide text cuts a name that it has room for")
+	}
+}

@@ -69,10 +69,22 @@ func (t *text) groups(all *contract.Parcel, list []contract.Parcel, currency str
 
 // nameWidth is how many columns there are for the name of a group.
 func (t *text) nameWidth() int {
+	left := t.o.Width - 62
 	if t.o.Width >= wide {
-		return min(t.o.Width-80, 44)
+		left -= 16
 	}
-	return 18
+	return max(min(left, 44), 12)
+}
+
+// middle shortens a name to n columns and leaves its ends: holders of one team
+// differ at theirs.
+func middle(s string, n int) string {
+	r := []rune(s)
+	if len(r) <= n {
+		return s
+	}
+	head := (n - 1) / 3
+	return string(r[:head]) + "…" + string(r[len(r)-(n-1-head):])
 }
 
 func (t *text) groupHead(currency string) {
@@ -85,7 +97,7 @@ func (t *text) groupHead(currency string) {
 
 func (t *text) group(p, all *contract.Parcel) {
 	ms := p.Buckets.Total()
-	out := fmt.Sprintf("  %-*s %13s %9s %9s", t.nameWidth(), clip(groupName(p), t.nameWidth()), contract.Hours(ms),
+	out := fmt.Sprintf("  %-*s %13s %9s %9s", t.nameWidth(), middle(groupName(p), t.nameWidth()), contract.Hours(ms),
 		contract.Share(p.Buckets[contract.Busy], ms), contract.Share(p.Buckets[contract.Idle], ms))
 	if t.o.Width >= wide {
 		out += fmt.Sprintf(" %15s", p.Cost.Buckets[contract.Idle].Figure())
@@ -180,7 +192,7 @@ func (t *text) uncontractedGroups(b *contract.Breakdown) {
 	t.line("%s", t.paint(bold, fmt.Sprintf("  %-*s %13s %9s %9s", n, b.By, "GPU-hours", "busy", "idle")))
 	for _, p := range append(b.Uncontracted[:len(b.Uncontracted):len(b.Uncontracted)], all) {
 		ms := p.Buckets.Total()
-		t.line("  %-*s %13s %9s %9s", n, clip(groupName(&p), n), contract.Hours(ms),
+		t.line("  %-*s %13s %9s %9s", n, middle(groupName(&p), n), contract.Hours(ms),
 			contract.Share(p.Buckets[contract.Busy], ms), contract.Share(p.Buckets[contract.Idle], ms))
 	}
 }
