@@ -139,10 +139,9 @@ func (t *terms) sla(s *contract.SLA) {
 		t.add("counts_degraded", "a GPU that can be reached but not used counts as down")
 	}
 	r := &s.Claim
-	switch {
-	case r.From == "":
+	if r.From == "" {
 		t.add("claim", "no deadline is stated")
-	default:
+	} else {
 		t.addf("claim", "within %s of the end of the %s", length(r.Months, r.Days), r.From)
 	}
 	t.add("subject", r.Subject)
