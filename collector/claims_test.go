@@ -40,7 +40,6 @@ type trouble struct {
 	fault    string
 	missing  string
 	silent   bool
-	goodbye  bool // it leaves for good
 }
 
 // agentOf is a node with its agent, which records every minute.

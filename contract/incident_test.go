@@ -102,6 +102,31 @@ func TestSilenceIsClaimableOnlyWithWitnesses(t *testing.T) {
 	f(contract.Ours, "metered and lost its records", say(150, usage.EventDropped, 90))
 	f(contract.Uncovered, "the tranche names no promise of uptime", func(w *contract.Watch, _ func(int64) int64) { w.Contracts[0].Tranches[0].SLA = "" })
 	f(contract.Uncovered, "is 99.7983 %, not below the 99.7 % promised", func(w *contract.Watch, _ func(int64) int64) { w.Contracts[0].SLAs[0].Target = 997_000 })
+	f(contract.Uncovered, "not below", func(w *contract.Watch, _ func(int64) int64) { w.Contracts[0].SLAs[0].Target = 997_983 })
+	f(contract.Claimable, "below", func(w *contract.Watch, _ func(int64) int64) { w.Contracts[0].SLAs[0].Target = 997_984 })
+}
+
+// TestSilentGPUsAreNotLateToo holds that a missing GPU is counted once, where
+// what fell silent is still missing while others may be late.
+func TestSilentGPUsAreNotLateToo(t *testing.T) {
+	w := silentNode()
+	at := func(k int64) int64 { return w.Presences[0].StartMs + k*minuteMs }
+	w.AsOfMs = at(2000)
+	w.Presences[0].EndMs = at(10) // given up after a day: at 1450
+	w.Presences[1].StartMs, w.Presences[1].EndMs = at(1500), at(2000)
+	tranche := &w.Contracts[0].Tranches[0]
+	tranche.Steps = []contract.Step{{FromMs: at(0), GPUs: 1}, {FromMs: at(1500), GPUs: 2}}
+	tranche.Delivery.GraceMs = 600 * minuteMs
+	d := docket(t, w, contract.Month{Year: 2026, Month: time.March})
+	var got []string
+	for _, x := range d.Incidents {
+		if x.Bucket == contract.Undelivered.String() {
+			got = append(got, fmt.Sprintf("%s %d–%d", x.Kind, (x.From.UnixMilli()-at(0))/minuteMs, (x.To.UnixMilli()-at(0))/minuteMs))
+		}
+	}
+	if want := []string{"fell_silent 1450–2000"}; !slices.Equal(got, want) || len(d.Minor) > 0 {
+		t.Errorf("undelivered = %q, minor %+v, want %q", got, d.Minor, want)
+	}
 }
 
 func TestOutageOfTheCollectorIsOurs(t *testing.T) {

@@ -102,7 +102,6 @@ func (b *Bundle) records() []entry {
 	for _, e := range b.Entries {
 		r := e.Record
 		if !b.WithHolders {
-			r.Holder = usage.Holder{}
 			i := len(out) - 1 // entries come by window
 			for i >= 0 && out[i].Reason != r.Reason && sameWindow(&out[i].Record, &r) {
 				i--

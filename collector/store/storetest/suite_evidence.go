@@ -103,6 +103,7 @@ func tellsWhatWasLost(t *testing.T, open Open) {
 		return usage.Record{GPU: "GPU-a", StartMs: fromMs, EndMs: fromMs + minute, Reason: reason,
 			Sums: usage.Sums{UnhealthyMs: unhealthy, IdleMs: idle}}
 	}
+	midnight := (t0/(24*hour) + 2) * 24 * hour
 	both := hurt(t0+3*minute, 0, 10*second, "paused") // shares the window with the fault before it
 	add(t, st, []usage.Sealed{
 		records(1, 1, busy("GPU-a", t0, t0+minute)), records(1, 2, busy("GPU-a", t0+minute, t0+2*minute)),
@@ -111,9 +112,12 @@ func tellsWhatWasLost(t *testing.T, open Open) {
 		records(1, 5, hurt(t0+5*minute, 0, 0, "driver_hang")),
 		records(1, 6, busy("GPU-a", t0+6*minute, t0+7*minute)),
 		records(2, 1, hurt(t0+6*minute, minute, 0, "xid_48")), // owns nothing
+		// On both sides of midnight, and after a day without a record.
+		records(1, 7, busy("GPU-a", midnight-minute, midnight)), records(1, 8, busy("GPU-a", midnight, midnight+minute)),
+		records(1, 9, busy("GPU-a", midnight+48*hour, midnight+48*hour+minute)),
 	})
 	var got []contract.Stretch
-	for _, list := range stretches(t, st, t0, t0+hour) {
+	for _, list := range stretches(t, st, t0, t0+200*hour) {
 		got = append(got, list...)
 	}
 	want := []contract.Stretch{
@@ -122,6 +126,8 @@ func tellsWhatWasLost(t *testing.T, open Open) {
 		{FromMs: t0 + 3*minute, ToMs: t0 + 4*minute, HealthyMs: 10 * second, UnhealthyMs: 30 * second, Fault: "xid_79", Missing: "paused"},
 		{FromMs: t0 + 5*minute, ToMs: t0 + 6*minute, Missing: "driver_hang"},
 		{FromMs: t0 + 6*minute, ToMs: t0 + 7*minute, HealthyMs: minute},
+		{FromMs: midnight - minute, ToMs: midnight + minute, HealthyMs: 2 * minute},
+		{FromMs: midnight + 48*hour, ToMs: midnight + 48*hour + minute, HealthyMs: minute},
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("stretches (-got +want):\n%s", diff)
