@@ -63,6 +63,19 @@ func TestCheckExitCodes(t *testing.T) {
 	f(answering(t, rep, http.StatusOK), 4, "nothing is contracted", "--fail-if", "idle >= 0")
 }
 
+func TestReportWritesEveryForm(t *testing.T) {
+	url := answering(t, sample(t), http.StatusOK)
+	for format, want := range map[string]string{"text": "GPU ledger, 2026-10\n", "json": "{\n", "csv": "row,period,", "markdown": "# GPU ledger, 2026-10\n"} {
+		out, err := gpumeter(t, "report", "--url", url, "--by", "team", "-o", format)
+		if err != nil || !strings.HasPrefix(out, want) || !strings.Contains(out, "llm-pretraining") {
+			t.Errorf("report -o %s: %v: %.200s", format, err, out)
+		}
+	}
+	if _, err := gpumeter(t, "report", "-o", "xml"); err == nil || exitCode(err) != 2 || err.Error() != `output "xml" is not text, json, csv or markdown` {
+		t.Errorf("report -o xml: %v", err)
+	}
+}
+
 func TestReportRefusesAWrongBreakdown(t *testing.T) {
 	// The folder is opened only after the question is understood.
 	for args, want := range map[string]string{

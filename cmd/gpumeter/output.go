@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -11,20 +13,19 @@ import (
 	"github.com/gpumeter/gpumeter/collector/report"
 )
 
-var outputs = []string{"text", "json", "csv"}
-
-// outputFlag adds -o to a command. What it was given is checked before the
-// command runs.
-func outputFlag(cmd *cobra.Command, format *string) {
-	cmd.Flags().StringVarP(format, "output", "o", "text", "text, json or csv")
+// outputFlag adds -o to a command, for text, JSON and CSV and whatever else it
+// writes. What it was given is checked before the command runs.
+func outputFlag(cmd *cobra.Command, format *string, more ...string) {
+	outputs := append([]string{"text", "json", "csv"}, more...)
+	last := len(outputs) - 1
+	names := strings.Join(outputs[:last], ", ") + " or " + outputs[last]
+	cmd.Flags().StringVarP(format, "output", "o", "text", names)
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp))
 	cmd.PreRunE = func(*cobra.Command, []string) error {
-		for _, o := range outputs {
-			if *format == o {
-				return nil
-			}
+		if !slices.Contains(outputs, *format) {
+			return usageError{fmt.Errorf("output %q is not %s", *format, names)}
 		}
-		return usageError{fmt.Errorf("output %q is not text, json or csv", *format)}
+		return nil
 	}
 }
 

@@ -62,7 +62,7 @@ contracted; what no group can be named for is unattributed.`,
 	f.StringVar(&a.By, "by", "", "break down by "+strings.Join(bys(), ", "))
 	f.StringVar(&a.Top, "top", "", "with --by, how many groups one by one, or all (default 20)")
 	_ = cmd.RegisterFlagCompletionFunc("by", cobra.FixedCompletions(bys(), cobra.ShellCompDirectiveNoFileComp))
-	outputFlag(cmd, &a.Output)
+	outputFlag(cmd, &a.Output, "markdown")
 	return cmd
 }
 
@@ -245,6 +245,8 @@ func writeReport(w io.Writer, rep contract.Report, format string) error {
 		return report.JSON(w, rep)
 	case "csv":
 		return report.CSV(w, rep)
+	case "markdown":
+		return report.Markdown(w, rep)
 	}
 	return report.Text(w, rep, textOptions(w))
 }

@@ -116,6 +116,30 @@ func TestTextAsPrinted(t *testing.T) {
 	golden(t, "fleet-team-120.txt", text(t, fleetBy(t), report.Options{Width: 120}))
 }
 
+func TestMarkdownAsPrinted(t *testing.T) {
+	f := func(name string, r contract.Report) {
+		t.Helper()
+		var b bytes.Buffer
+		if err := report.Markdown(&b, r); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name, b.Bytes())
+		cells := 0 // of the table that a line is in
+		for line := range strings.Lines(b.String()) {
+			n := strings.Count(strings.ReplaceAll(line, `\|`, ""), "|")
+			if n > 0 && cells > 0 && n != cells {
+				t.Errorf("%s: a row of %d cells in a table of %d: %s", name, n-1, cells-1, line)
+			}
+			cells = n
+		}
+	}
+	f("worked.md", worked(t))
+	f("fleet-team.md", fleetBy(t))
+	r := fleet(t)
+	r.Contracts[0].Contract, r.Contracts[0].Tranches[0].Tranche = `a|b\|c`, "<script>"
+	f("fleet.md", r)
+}
+
 func TestTextKeepsToTheWidth(t *testing.T) {
 	for _, width := range []int{80, 120} {
 		both := string(text(t, fleet(t), report.Options{Width: width})) + string(text(t, fleetBy(t), report.Options{Width: width}))

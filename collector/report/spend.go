@@ -141,7 +141,7 @@ func SpendMarkdown(w io.Writer, r contract.SpendReport) error {
 
 // mark keeps text from being taken for Markdown.
 func mark(s string) string {
-	return strings.NewReplacer("|", `\|`, "*", `\*`, "_", `\_`, "<", "&lt;", "`", "\\`", "[", `\[`).Replace(s)
+	return strings.NewReplacer(`\`, `\\`, "&", "&amp;", "|", `\|`, "*", `\*`, "_", `\_`, "<", "&lt;", "`", "\\`", "[", `\[`).Replace(s)
 }
 
 func stake(e *contract.Expiry) string {
