@@ -106,6 +106,6 @@ func (t *text) remarks() {
 			break
 		}
 		text, who := Sentence(&t.r.Remarks[i])
-		t.note(who, "%s", text)
+		t.note(who, "%s", strings.ReplaceAll(text, " %", nbsp+"%"))
 	}
 }
