@@ -3,7 +3,6 @@ package duckdb
 import (
 	"context"
 	"database/sql"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"unicode/utf8"
@@ -117,7 +116,7 @@ func (d *DB) commit(ctx context.Context, conn *sql.Conn, w *draft) error {
 	}
 	w.keep()
 	d.unsynced = true
-	if err := d.folder.writeTally(tallyOf(d.id, d.state.counts)); err != nil {
+	if err := d.folder.writeTally(tallyOf(d.id, d.state)); err != nil {
 		d.options.Log.Warn("tally not written", "dir", d.folder.dir, "error", err)
 	}
 	return nil
@@ -183,14 +182,6 @@ func (d *draft) write(ctx context.Context, conn *sql.Conn, nowMs int64) error {
 		if err := t.appendTo(ctx, conn, "store"); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// prevHash returns the hash in a batch's Prev, or nil if it has none.
-func prevHash(b *usage.Batch) any {
-	if raw, err := hex.DecodeString(b.Prev); err == nil && len(raw) == len(usage.Hash{}) {
-		return raw
 	}
 	return nil
 }

@@ -15,16 +15,25 @@ import (
 // documentRow is what a draft adds to the table documents.
 type documentRow struct {
 	name string
-	hash usage.Hash
+	seal usage.Hash
 	body []byte
 }
 
-func (d *draft) documentTable(nowMs int64) rows {
+func (d *draft) documentTable() rows {
 	return rows{"documents", len(d.documents), func(i int) []driver.Value {
 		r := &d.documents[i]
 		body := append([]byte{}, r.body...) // nil would be NULL
-		return []driver.Value{r.name, r.hash[:], nowMs, body}
+		return []driver.Value{r.name, r.seal[:], body}
 	}}
+}
+
+// sealOf is the SHA-256 of a document with its name.
+func sealOf(name string, body []byte) usage.Hash {
+	h := sha256.New()
+	h.Write([]byte(name))
+	h.Write([]byte{0})
+	h.Write(body)
+	return usage.Hash(h.Sum(nil))
 }
 
 // PutDocument takes its turn with Append: see store.Documents.
@@ -32,15 +41,15 @@ func (d *DB) PutDocument(ctx context.Context, name string, body []byte) error {
 	if err := store.CheckDocument(name, body); err != nil {
 		return fmt.Errorf("put document: %w", err)
 	}
-	hash := usage.Hash(sha256.Sum256(body))
+	seal := sealOf(name, body)
 	err := d.transact(ctx, func(conn *sql.Conn, w *draft) error {
 		var kept []byte
-		err := conn.QueryRowContext(ctx, "SELECT hash FROM documents WHERE name = ?", name).Scan(&kept)
+		err := conn.QueryRowContext(ctx, "SELECT seal FROM documents WHERE name = ?", name).Scan(&kept)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
-			w.documents = append(w.documents, documentRow{name, hash, body})
+			w.documents = append(w.documents, documentRow{name, seal, body})
 			return nil
-		case err == nil && string(kept) != string(hash[:]):
+		case err == nil && string(kept) != string(seal[:]):
 			return store.ErrTaken
 		}
 		return err
@@ -51,21 +60,21 @@ func (d *DB) PutDocument(ctx context.Context, name string, body []byte) error {
 	return nil
 }
 
-// Document compares what is kept with its hash: see store.Documents.
+// Document compares what is kept with its seal: see store.Documents.
 func (d *DB) Document(ctx context.Context, name string) ([]byte, error) {
 	conn, release, err := d.conn(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read document %q: %w", name, err)
 	}
 	defer release()
-	var hash, body []byte
-	err = conn.QueryRowContext(ctx, "SELECT hash, body FROM documents WHERE name = ?", name).Scan(&hash, &body)
+	var seal, body []byte
+	err = conn.QueryRowContext(ctx, "SELECT seal, body FROM documents WHERE name = ?", name).Scan(&seal, &body)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		err = store.ErrNoDocument
 	case err == nil:
-		if sum := sha256.Sum256(body); string(hash) != string(sum[:]) {
-			err = fmt.Errorf("its SHA-256 is %x, and was %x when it was put: it was changed", sum, hash)
+		if now := sealOf(name, body); string(now[:]) != string(seal) {
+			err = fmt.Errorf("its seal is %s, and was %x when it was put: it was changed", now, seal)
 		}
 	}
 	if err != nil {

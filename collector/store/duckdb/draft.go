@@ -38,6 +38,8 @@ type draft struct {
 type batchRow struct {
 	stream, node int32
 	sealed       *usage.Sealed
+	// Rows of the draft that came with the batch, half-open.
+	records, inventory, doubts [2]int
 }
 
 type recordRow struct {
@@ -48,12 +50,14 @@ type recordRow struct {
 
 type inventoryRow struct {
 	unit   int32
+	batch  int // index in draft.batches
 	seenMs int64
 	traits traits
 }
 
 type doubtRow struct {
-	gpu string
+	gpu   string
+	batch int // index in draft.batches
 	span
 }
 
@@ -144,7 +148,9 @@ func (d *draft) commit(s *usage.Sealed) {
 	b := &s.Batch
 	node := d.nodes.id(nodeOf(b.Node))
 	stream := d.streams.id(stream{b.Agent, b.Epoch, b.Evidence})
-	d.batches = append(d.batches, batchRow{stream, node, s})
+	at := len(d.batches)
+	d.batches = append(d.batches, batchRow{stream: stream, node: node, sealed: s,
+		records: [2]int{len(d.records)}, inventory: [2]int{len(d.inventory)}, doubts: [2]int{len(d.doubts)}})
 	d.events += len(b.Events)
 	units := make(map[string]int32, len(b.GPUs))
 	gpus := make(map[string]*usage.GPU, len(b.GPUs))
@@ -162,6 +168,8 @@ func (d *draft) commit(s *usage.Sealed) {
 	}
 	d.extend(d.records[len(d.records)-len(b.Records):])
 	d.notice(b, units, gpus)
+	row := &d.batches[at]
+	row.records[1], row.inventory[1], row.doubts[1] = len(d.records), len(d.inventory), len(d.doubts)
 }
 
 // extend adds the records of one batch to their courses. Time that the stream
@@ -193,11 +201,12 @@ func (d *draft) recorded(r recordRow, x span) bool {
 }
 
 func (d *draft) doubt(gpu string, x span) {
-	if n := len(d.doubts); n > 0 && d.doubts[n-1].gpu == gpu && d.doubts[n-1].fromMs <= x.fromMs && x.fromMs <= d.doubts[n-1].toMs {
+	batch := len(d.batches) - 1
+	if n := len(d.doubts); n > 0 && d.doubts[n-1].batch == batch && d.doubts[n-1].gpu == gpu && d.doubts[n-1].fromMs <= x.fromMs && x.fromMs <= d.doubts[n-1].toMs {
 		d.doubts[n-1].toMs = max(d.doubts[n-1].toMs, x.toMs)
 		return
 	}
-	d.doubts = append(d.doubts, doubtRow{gpu, x})
+	d.doubts = append(d.doubts, doubtRow{gpu, batch, x})
 }
 
 func (d *draft) spansOf(c course) spans {
@@ -236,7 +245,7 @@ func (d *draft) notice(b *usage.Batch, units map[string]int32, gpus map[string]*
 		}
 		if !ok || known != t {
 			d.traits[unit] = t
-			d.inventory = append(d.inventory, inventoryRow{unit, seen[gpu], t})
+			d.inventory = append(d.inventory, inventoryRow{unit, len(d.batches) - 1, seen[gpu], t})
 		}
 	}
 }
@@ -271,6 +280,7 @@ func (d *draft) keep() {
 	for i := range d.batches {
 		s.keepGoodbyes(d.batches[i].node, d.batches[i].sealed.Batch.Events)
 	}
+	s.others += int64(len(d.documents) + len(d.lives))
 	s.counts.Batches += int64(len(d.batches))
 	s.counts.Records += int64(len(d.records))
 }

@@ -144,7 +144,7 @@ func (d *DB) read(ctx context.Context) error {
 	if d.state, err = load(ctx, conn); err != nil {
 		return err
 	}
-	return d.folder.checkTally(tallyOf(d.id, d.state.counts))
+	return d.folder.checkTally(tallyOf(d.id, d.state))
 }
 
 // conn returns a connection; release is called when it is no longer used.

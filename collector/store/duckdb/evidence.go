@@ -196,8 +196,12 @@ func (d *DB) Beat(ctx context.Context, life contract.Life) error {
 }
 
 func (d *draft) lifeTable() rows {
+	var p imprint
 	return rows{"lives", len(d.lives), func(i int) []driver.Value {
-		return []driver.Value{d.lives[i].FromMs, d.lives[i].ToMs}
+		l := d.lives[i]
+		p.life(d.state.origin, l.FromMs, l.ToMs)
+		digest := p.digest()
+		return []driver.Value{l.FromMs, l.ToMs, digest[:]}
 	}}
 }
 

@@ -132,7 +132,7 @@ func TestOpenRefusesDamage(t *testing.T) {
 	f("not a gpumeter store", func(path string, _ []byte) error { return alter(path, "INSERT INTO meta SELECT * FROM meta") })
 	f("use a newer gpumeter", func(path string, _ []byte) error { return alter(path, "UPDATE meta SET schema = 99") })
 	f("the folder belongs to store", func(path string, _ []byte) error { return alter(path, "UPDATE meta SET store_id = 'other'") })
-	f("batches were committed, but", func(path string, _ []byte) error { return alter(path, "DELETE FROM batches") })
+	f("were committed, but", func(path string, _ []byte) error { return alter(path, "DELETE FROM batches") })
 	f("read table units", func(path string, _ []byte) error { return alter(path, "UPDATE units SET id = id + 1") })
 	f("read table records", func(path string, _ []byte) error { return alter(path, "UPDATE records SET unit = 9") })
 }
@@ -197,7 +197,11 @@ func TestOpenBringsAnOldStoreUpToDate(t *testing.T) {
 	t.Parallel()
 	dir := filled(t)
 	err := alter(filepath.Join(dir, database), `ALTER TABLE holders DROP COLUMN labels; ALTER TABLE nodes DROP COLUMN node_pool;
-		ALTER TABLE nodes DROP COLUMN expected_gpus; DROP TABLE documents; DROP TABLE lives; UPDATE meta SET schema = 1`)
+		ALTER TABLE nodes DROP COLUMN expected_gpus; DROP TABLE documents; DROP TABLE lives; ALTER TABLE aside DROP COLUMN digest;
+		ALTER TABLE batches DROP COLUMN digest; ALTER TABLE batches DROP COLUMN from_ms; ALTER TABLE batches DROP COLUMN to_ms;
+		ALTER TABLE inventory DROP COLUMN stream; ALTER TABLE inventory DROP COLUMN seq; ALTER TABLE doubts DROP COLUMN stream;
+		ALTER TABLE doubts DROP COLUMN seq; ALTER TABLE meta DROP COLUMN unsealed_batches; ALTER TABLE meta DROP COLUMN unsealed_aside; ALTER TABLE meta DROP COLUMN unsealed_lives;
+		UPDATE meta SET schema = 1`)
 	if err != nil {
 		t.Fatal(err)
 	}

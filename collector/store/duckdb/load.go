@@ -15,7 +15,7 @@ func load(ctx context.Context, conn *sql.Conn) (*state, error) {
 		name string
 		read func(context.Context, *sql.Conn, *state) error
 	}{
-		{"nodes", loadNodes}, {"units", loadUnits}, {"streams", loadStreams},
+		{"meta", loadOrigin}, {"documents", loadOthers}, {"nodes", loadNodes}, {"units", loadUnits}, {"streams", loadStreams},
 		{"holders", loadHolders}, {"reasons", loadReasons}, {"inventory", loadInventory},
 		{"batches", loadSeqs}, {"batches", loadHoles}, {"aside", loadAside},
 		{"records", loadCourses}, {"doubts", loadDoubts}, {"events", loadGoodbyes},
@@ -49,6 +49,18 @@ func fill[T comparable](d *dict[T], id int, v T) error {
 		return fmt.Errorf("row %d has the id %d, or stands twice", len(d.list), id)
 	}
 	return nil
+}
+
+func loadOrigin(ctx context.Context, conn *sql.Conn, s *state) error {
+	var id string
+	var createdMs int64
+	err := conn.QueryRowContext(ctx, "SELECT store_id, created_ms FROM meta").Scan(&id, &createdMs)
+	s.origin = fmt.Sprintf("%s %d", id, createdMs)
+	return err
+}
+
+func loadOthers(ctx context.Context, conn *sql.Conn, s *state) error {
+	return conn.QueryRowContext(ctx, "SELECT (SELECT count(*) FROM documents) + (SELECT count(*) FROM lives)").Scan(&s.others)
 }
 
 func loadNodes(ctx context.Context, conn *sql.Conn, s *state) error {

@@ -27,7 +27,7 @@ func (d *draft) tables(nowMs int64) []rows {
 		dictTable("reasons", &d.reasons, func(id int32, reason string) []driver.Value {
 			return []driver.Value{id, reason}
 		}),
-		d.inventoryTable(), d.batchTable(nowMs), d.recordTable(), d.doubtTable(), d.eventTable(), d.asideTable(nowMs), d.documentTable(nowMs), d.lifeTable(),
+		d.inventoryTable(), d.batchTable(nowMs), d.recordTable(), d.doubtTable(), d.eventTable(), d.asideTable(nowMs), d.documentTable(), d.lifeTable(),
 	}
 }
 
@@ -41,16 +41,26 @@ func (d *draft) inventoryTable() rows {
 	return rows{"inventory", len(d.inventory), func(i int) []driver.Value {
 		r := &d.inventory[i]
 		t := &r.traits
-		return []driver.Value{r.unit, r.seenMs, t.name, int64(t.index), t.serial, t.pci, t.memoryBytes, t.driver, t.agent}
+		return []driver.Value{r.unit, r.seenMs, t.name, int64(t.index), t.serial, t.pci, t.memoryBytes, t.driver, t.agent,
+			d.batches[r.batch].stream, d.batches[r.batch].sealed.Batch.Seq}
 	}}
 }
 
 func (d *draft) batchTable(nowMs int64) rows {
+	var p imprint
 	return rows{"batches", len(d.batches), func(i int) []driver.Value {
 		r := &d.batches[i]
-		b := &r.sealed.Batch
-		return []driver.Value{r.stream, b.Seq, r.sealed.Hash[:], prevHash(b), r.node, nowMs,
-			b.IntervalMs, b.ClockOffsetMs, int32(len(b.Records)), int32(len(b.Events))}
+		h := d.head(r, nowMs)
+		digest := d.digest(&p, r, &h)
+		var prev, fromMs, toMs any // NULL where there is none
+		if h.prev != nil {
+			prev = h.prev
+		}
+		if h.records > 0 {
+			fromMs, toMs = h.fromMs, h.toMs
+		}
+		return []driver.Value{r.stream, h.seq, h.hash, prev, r.node, nowMs,
+			h.intervalMs, h.offsetMs, h.records, h.events, fromMs, toMs, digest[:]}
 	}}
 }
 
@@ -71,7 +81,7 @@ func (d *draft) recordTable() rows {
 func (d *draft) doubtTable() rows {
 	return rows{"doubts", len(d.doubts), func(i int) []driver.Value {
 		r := &d.doubts[i]
-		return []driver.Value{r.gpu, r.fromMs, r.toMs}
+		return []driver.Value{r.gpu, r.fromMs, r.toMs, d.batches[r.batch].stream, d.batches[r.batch].sealed.Batch.Seq}
 	}}
 }
 
@@ -89,9 +99,13 @@ func (d *draft) eventTable() rows {
 }
 
 func (d *draft) asideTable(nowMs int64) rows {
+	var p imprint
 	return rows{"aside", len(d.aside), func(i int) []driver.Value {
 		r := &d.aside[i]
 		body := append([]byte{}, r.sealed.Body...) // nil would be NULL
-		return []driver.Value{r.id.Agent, r.id.Epoch, r.id.Seq, r.sealed.Hash[:], r.kind, strings.ToValidUTF8(r.reason, "\ufffd"), nowMs, body}
+		reason := strings.ToValidUTF8(r.reason, "\ufffd")
+		p.aside(d.state.origin, r.id, r.sealed.Hash[:], r.kind, reason, nowMs, body)
+		digest := p.digest()
+		return []driver.Value{r.id.Agent, r.id.Epoch, r.id.Seq, r.sealed.Hash[:], r.kind, reason, nowMs, body, digest[:]}
 	}}
 }

@@ -56,6 +56,8 @@ type traits struct {
 // streams, holders and gaps, not that of records. Slices and maps in it are
 // replaced or grown by draft.keep and not changed otherwise.
 type state struct {
+	origin string // of the store: its id and when it was made
+
 	nodes   dict[usage.Node] // versions are empty
 	units   dict[unit]
 	streams dict[stream]
@@ -70,6 +72,7 @@ type state struct {
 	traits   map[int32]traits  // by unit
 	goodbyes map[int32][]goodbye
 	counts   store.Counts // Units is not kept here
+	others   int64        // documents and signs of life
 }
 
 func newState() *state {

@@ -4,31 +4,41 @@ import "embed"
 
 // migrations are run in order, each once; the number of the last is the
 // schema's. A file that was released is never edited.
-var migrations = []string{read("0001_schema"), read("0002_who_and_where"), read("0003_documents"), read("0004_lives")}
+var migrations = []string{read("0001_schema"), read("0002_who_and_where"), read("0003_documents"), read("0004_lives"),
+	read("0005_digests")}
 
 //go:embed sql/*.sql
 var files embed.FS
 
 var (
-	sqlLoadCourses   = read("load_courses")
-	sqlLoadSeqs      = read("load_seqs")
-	sqlLoadHoles     = read("load_holes")
-	sqlLoadNodes     = read("load_nodes")
-	sqlLoadInventory = read("load_inventory")
-	sqlFirstHashes   = read("first_hashes")
-	sqlEvents        = read("events")
-	sqlAsk           = read("ask")
-	sqlCountedAll    = read("counted_all")
-	sqlCountedOwned  = read("counted_owned")
-	sqlSums          = read("sums")
-	sqlSumsByHolder  = read("sums_by_holder")
-	sqlStraddles     = read("straddles")
-	sqlOverlaps      = read("overlaps")
-	sqlClaims        = read("claims")
-	sqlStretches     = read("stretches")
-	sqlEntries       = read("entries")
-	sqlLinks         = read("links")
-	sqlEventsOf      = read("events_of")
+	sqlLoadCourses    = read("load_courses")
+	sqlLoadSeqs       = read("load_seqs")
+	sqlLoadHoles      = read("load_holes")
+	sqlLoadNodes      = read("load_nodes")
+	sqlLoadInventory  = read("load_inventory")
+	sqlFirstHashes    = read("first_hashes")
+	sqlEvents         = read("events")
+	sqlAsk            = read("ask")
+	sqlCountedAll     = read("counted_all")
+	sqlCountedOwned   = read("counted_owned")
+	sqlSums           = read("sums")
+	sqlSumsByHolder   = read("sums_by_holder")
+	sqlStraddles      = read("straddles")
+	sqlOverlaps       = read("overlaps")
+	sqlAuditBatches   = read("audit_batches")
+	sqlAuditRecords   = read("audit_records")
+	sqlAuditEvents    = read("audit_events")
+	sqlAuditInventory = read("audit_inventory")
+	sqlAuditDoubts    = read("audit_doubts")
+	sqlAuditStrangers = read("audit_strangers")
+	sqlAuditTwins     = read("audit_twins")
+	sqlAuditChain     = read("audit_chain")
+	sqlAuditGaps      = read("audit_gaps")
+	sqlClaims         = read("claims")
+	sqlStretches      = read("stretches")
+	sqlEntries        = read("entries")
+	sqlLinks          = read("links")
+	sqlEventsOf       = read("events_of")
 )
 
 // read returns a statement by its file's name. The files are part of the

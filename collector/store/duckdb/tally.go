@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-
-	"github.com/gpumeter/gpumeter/collector/store"
 )
 
 // tallyName is the file that says how much was committed, beside the database.
@@ -17,11 +15,11 @@ const tallyName = "tally"
 // power cut, and what was committed is missing.
 type tally struct {
 	storeID string
-	n       int64 // batches, also those kept aside
+	n       int64 // batches, also those kept aside, documents and signs of life
 }
 
-func tallyOf(id string, c store.Counts) tally {
-	return tally{id, c.Batches + c.Conflicts + c.Quarantined}
+func tallyOf(id string, s *state) tally {
+	return tally{id, s.counts.Batches + s.counts.Conflicts + s.counts.Quarantined + s.others}
 }
 
 // writeTally keeps the file's length, so that it is never half written.
@@ -53,7 +51,7 @@ func (f *folder) checkTally(held tally) error {
 		return fmt.Errorf("the database is store %s, but the folder belongs to store %s; "+advice, held.storeID, noted.storeID, tallyName)
 	}
 	if noted.n > held.n {
-		return fmt.Errorf("%d batches were committed, but %d are there: the database or its log is damaged, or older than the folder; "+advice,
+		return fmt.Errorf("%d batches and documents were committed, but %d are there: the database or its log is damaged, or older than the folder; "+advice,
 			noted.n, held.n, tallyName)
 	}
 	return nil

@@ -1,0 +1,47 @@
+package duckdb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/gpumeter/gpumeter/collector/store"
+)
+
+// AuditAfter runs a statement, opens what it left as Open would, audits it, and
+// undoes the statement. refused is what the tables said to the statement, err
+// how Open or the audit refused the store.
+func (d *DB) AuditAfter(ctx context.Context, statement string, found func(store.Finding)) (changed int64, refused, err error) {
+	conn, err := d.sql.Conn(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer conn.Close()
+	if err := exec(ctx, conn, "BEGIN"); err != nil {
+		return 0, nil, err
+	}
+	defer func() { err = errors.Join(err, end(ctx, conn, "ROLLBACK")) }()
+	res, refused := conn.ExecContext(ctx, statement)
+	if refused != nil {
+		return 0, refused, nil
+	}
+	if changed, err = res.RowsAffected(); err != nil {
+		return 0, nil, err
+	}
+	return changed, nil, d.auditAnew(ctx, conn, found)
+}
+
+func (d *DB) auditAnew(ctx context.Context, conn *sql.Conn, found func(store.Finding)) error {
+	id, err := upgrade(ctx, conn, true)
+	if err != nil {
+		return err
+	}
+	s, err := load(ctx, conn)
+	if err != nil {
+		return err
+	}
+	if err := d.folder.checkTally(tallyOf(id, s)); err != nil {
+		return err
+	}
+	return newAuditor(s, found).audit(ctx, conn)
+}
