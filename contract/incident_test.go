@@ -91,6 +91,10 @@ func TestSilenceIsClaimableOnlyWithWitnesses(t *testing.T) {
 	})
 	f(contract.Ours, "our agent was stopped", say(59, usage.EventAgentStop, 0))
 	f(contract.Claimable, "counts it", say(40, usage.EventAgentStop, 0)) // long before
+	f(contract.Claimable, "counts it", func(w *contract.Watch, at func(int64) int64) { // it had started again
+		say(57, usage.EventAgentStop, 0)(w, at)
+		say(58, usage.EventAgentStart, 1)(w, at)
+	})
 	f(contract.Ours, "only our agent did not run", say(150, usage.EventAgentStart, 1))
 	f(contract.Claimable, "counts it", func(w *contract.Watch, at func(int64) int64) {
 		say(150, usage.EventAgentStart, at(148))(w, at)
