@@ -54,6 +54,7 @@ var rules = []rule{
 	{"exporters", vocabulary, "what there is to show is said in the vocabulary"},
 	{"collector/store/storetest", append([]string{module + "/collector/store", "github.com/google/go-cmp/"}, vocabulary...), "the suite knows the vocabulary and the interface"},
 	{"collector/store/duckdb", append([]string{module + "/collector/store", "github.com/duckdb/", "golang.org/x/sys/"}, vocabulary...), "DuckDB is its only outside thing"},
+	{"collector/store/clickhouse", append([]string{module + "/collector/store", module + "/collector/store/owner", "github.com/ClickHouse/clickhouse-go/"}, vocabulary...), "ClickHouse is its only outside thing"},
 	{"collector/store", append([]string{module + "/collector/store"}, vocabulary...), "a store knows the vocabulary only"},
 	{"collector/ledger", append([]string{module + "/collector/store"}, vocabulary...), "the ledger of closed months is documents of a store"},
 	{"collector/contractfile", append([]string{"go.yaml.in/yaml/"}, vocabulary...), "YAML is its only outside thing"},

@@ -1,0 +1,181 @@
+package clickhouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	ch "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/ext"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
+
+// shard is a part of the database: replicas that hold the same rows.
+type shard struct {
+	number   int // from 1
+	replicas []*replica
+	quorum   int // replicas that have a row before it is acknowledged; 0 without replication
+	address  Address
+	migrate  func(context.Context, *replica) error
+	log      *slog.Logger
+	good     atomic.Int64 // index of the replica that answered last
+}
+
+// Codes of ClickHouse's errors after which another replica, or the same a
+// little later, may do what this one did not. Rows that were written twice are
+// one row.
+var passing = map[int32]bool{
+	159: true, // TIMEOUT_EXCEEDED
+	202: true, // TOO_MANY_SIMULTANEOUS_QUERIES
+	209: true, // SOCKET_TIMEOUT
+	210: true, // NETWORK_ERROR
+	225: true, // NO_ZOOKEEPER
+	242: true, // TABLE_IS_READ_ONLY: its session with ZooKeeper is being renewed
+	285: true, // TOO_FEW_LIVE_REPLICAS
+	286: true, // UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE: another collector is writing
+	289: true, // REPLICA_IS_NOT_IN_QUORUM: it lags behind
+	319: true, // UNKNOWN_STATUS_OF_INSERT
+	999: true, // KEEPER_EXCEPTION
+}
+
+// Patience with passing errors: one statement is tried so long, with a pause
+// between two rounds over the replicas.
+const (
+	patience = 10 * time.Second
+	pause    = 50 * time.Millisecond
+)
+
+// do lets f work on one replica after the other until it has no error, or one
+// that would be the same elsewhere.
+func (s *shard) do(ctx context.Context, f func(context.Context, *replica) error) error {
+	deadline := time.Now().Add(patience)
+	for {
+		var all error
+		first := int(s.good.Load())
+		for i := range s.replicas {
+			n := (first + i) % len(s.replicas)
+			r := s.replicas[n]
+			err := r.ready(ctx, s)
+			if err == nil {
+				err = f(ctx, r)
+			}
+			if err == nil {
+				s.good.Store(int64(n))
+				return nil
+			}
+			err = fmt.Errorf("%s: %w", r.address, err)
+			if ctx.Err() != nil || !isPassing(err) {
+				return err
+			}
+			all = errors.Join(all, err)
+		}
+		if time.Now().After(deadline) || len(s.replicas) == 1 && !isBusy(all) {
+			return all
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), all)
+		case <-time.After(pause):
+		}
+	}
+}
+
+// isPassing reports whether an error says something about a replica, and
+// nothing about what it was asked.
+func isPassing(err error) bool {
+	var e *ch.Exception
+	if errors.As(err, &e) {
+		return passing[e.Code]
+	}
+	var refused refusal
+	return !errors.As(err, &refused)
+}
+
+// isBusy reports whether a single replica answered, and was only busy.
+func isBusy(err error) bool {
+	var e *ch.Exception
+	return errors.As(err, &e)
+}
+
+// close ends the connections of all replicas.
+func (s *shard) close() error {
+	var err error
+	for _, r := range s.replicas {
+		err = errors.Join(err, r.conn.Close())
+	}
+	return err
+}
+
+// each calls f for every row of a query's answer. f may be called again from
+// the first row on, when a replica went away; begin is called before.
+func (s *shard) each(ctx context.Context, q query, begin func(), f func(driver.Rows) error) error {
+	return s.do(ctx, func(ctx context.Context, r *replica) error {
+		begin()
+		rows, err := r.conn.Query(r.reading(ctx, q), q.text, q.args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			if err := f(rows); err != nil {
+				return refusal{err}
+			}
+		}
+		return rows.Err()
+	})
+}
+
+// refusal is an error of ours about what a replica said.
+type refusal struct{ error }
+
+func (r refusal) Unwrap() error { return r.error }
+
+// query is a statement with what it asks about.
+type query struct {
+	text   string
+	args   []any        // numbers, by name
+	tables []*ext.Table // temporary, under their names
+}
+
+// ask makes a query of the statement in a file.
+func ask(text string, numbers map[string]int64, tables ...*ext.Table) query {
+	q := query{text: text, tables: tables}
+	for name, n := range numbers {
+		q.args = append(q.args, ch.Named(name, n))
+	}
+	return q
+}
+
+// rows are what is added to one table.
+type rows struct {
+	table   string
+	columns string // names, as a statement has them
+	list    [][]any
+}
+
+// insert makes rows durable: on all replicas of the quorum.
+func (s *shard) insert(ctx context.Context, t rows) error {
+	if len(t.list) == 0 {
+		return nil
+	}
+	err := s.do(ctx, func(ctx context.Context, r *replica) error {
+		batch, err := r.conn.PrepareBatch(r.writing(ctx), "INSERT INTO "+t.table+" ("+t.columns+")")
+		if err != nil {
+			return err
+		}
+		defer batch.Close()
+		for _, row := range t.list {
+			if err := batch.Append(row...); err != nil {
+				return refusal{err}
+			}
+		}
+		return batch.Send()
+	})
+	if err != nil {
+		return fmt.Errorf("write table %s of shard %d: %w", t.table, s.number, err)
+	}
+	return nil
+}

@@ -1,0 +1,128 @@
+-- What a store is made of on each shard, version 1. The engine is
+-- ReplacingMergeTree, replicated where there is a cluster: rows that agree in
+-- the sorting key are one row. Names of nodes, units and holders are hashes of
+-- what they name, so that collectors agree on them without asking each other.
+
+-- Nodes under one cloud identity. Another identity is another node. Empty is
+-- unknown.
+CREATE TABLE IF NOT EXISTS nodes (
+    node          Int64,
+    name          String,
+    machine_id    String,
+    provider      String,
+    account       String,
+    region        String,
+    zone          String,
+    instance_type String,
+    instance_id   String,
+    reservation   String,
+    cluster       String,
+    node_pool     String,
+    rack          String,
+    expected_gpus UInt32 -- 0: nobody says
+) ENGINE = {engine} ORDER BY node;
+
+-- A GPU in a node.
+CREATE TABLE IF NOT EXISTS units (
+    unit  Int64,
+    node  Int64,
+    gpu   String, -- UUID
+    model String
+) ENGINE = {engine} ORDER BY unit;
+
+-- What else was known of a unit.
+CREATE TABLE IF NOT EXISTS inventory (
+    unit         Int64,
+    gpu_index    Int64,
+    name         String,
+    serial       String,
+    pci          String,
+    memory_bytes UInt64,
+    driver       String, -- version
+    agent        String, -- version
+    seen_ms      Int64   -- end of a record in a batch that said so
+) ENGINE = {engine} ORDER BY (unit, gpu_index, name, serial, pci, memory_bytes, driver, agent);
+
+CREATE TABLE IF NOT EXISTS holders (
+    holder Int64,
+    basis  String,
+    kind   String,
+    team   String, -- usage.Holder.Group: namespace or account
+    name   String,
+    part   String,
+    labels String  -- usage.Holder.Labels
+) ENGINE = {engine} ORDER BY holder;
+
+-- Committed batches, each a row with all that it says. The sorting key ends in
+-- the hash of the content: of two batches that got here under one identity at
+-- the same moment both stay, and readers count the one with the lower hash.
+CREATE TABLE IF NOT EXISTS batches (
+    agent           String,
+    epoch           String,
+    seq             UInt64,
+    hash            FixedString(32), -- SHA-256 of the body
+    prev_hash       String,          -- of the batch before; empty if it has none
+    evidence        Enum8('agent' = 0, 'prometheus' = 1),
+    node            Int64,
+    node_name       String,
+    received_ms     Int64,
+    interval_ms     Int64,
+    clock_offset_ms Int64,
+    from_ms         Int64,  -- start of the first record, Unix, UTC; 0 if there is none
+    to_ms           Int64,  -- end of the last
+    month           UInt32, -- YYYYMM of from_ms; 0 outside of this century
+    long            UInt8,  -- 1: from_ms and to_ms are more than a day apart, or month is 0
+    records Nested (
+        unit            Int64,
+        holder          Int64,
+        reason          String,
+        start_ms        Int64,
+        end_ms          Int64, -- exclusive
+        unhealthy_ms    UInt32,
+        unallocated_ms  UInt32,
+        idle_ms         UInt32,
+        unmeasured_ms   UInt32,
+        busy_ms         UInt32,
+        sm_active_ms    UInt32,
+        sm_known_ms     UInt32,
+        energy_mj       UInt64,
+        energy_known_ms UInt32
+    ),
+    events Nested (
+        at_ms  Int64,
+        kind   String,
+        gpu    String, -- UUID, or empty: the node
+        value  Int64,
+        detail String
+    )
+) ENGINE = {engine} PARTITION BY (month, long) ORDER BY (agent, epoch, seq, hash);
+
+-- Batches that count in no sum: conflicts and quarantine.
+CREATE TABLE IF NOT EXISTS aside (
+    agent       String,
+    epoch       String,
+    seq         UInt64,
+    hash        FixedString(32),
+    kind        String, -- conflict, quarantine
+    reason      String,
+    received_ms Int64,
+    body        String
+) ENGINE = {engine} ORDER BY (agent, epoch, seq, hash);
+
+-- Who wants a document under a name, on the first shard. asked_s is the
+-- server's clock when the name was found free, made_s when the row was
+-- written; a claim that was longer than grace_s on its way counts for nothing.
+CREATE TABLE IF NOT EXISTS claims (
+    name    String,
+    hash    FixedString(32), -- SHA-256 of the body
+    asked_s Int64,
+    grace_s Int64,
+    made_s  Int64 DEFAULT toInt64(toUInt32(now())),
+    body    String
+) ENGINE = {engine} ORDER BY (name, hash, asked_s, made_s);
+
+-- Signs of life of collectors, on the first shard.
+CREATE TABLE IF NOT EXISTS lives (
+    start_ms Int64,
+    beat_ms  Int64 -- when it still ran
+) ENGINE = {engine} ORDER BY (start_ms, beat_ms);

@@ -1,0 +1,3 @@
+SELECT count(), sum(length(records.unit))
+FROM batches FINAL
+WHERE (agent, epoch, seq, hash) NOT IN (SELECT agent, epoch, seq, hash FROM losers)

@@ -1,0 +1,2 @@
+SELECT countIf(kind = 'conflict'), countIf(kind = 'quarantine')
+FROM aside FINAL

@@ -1,0 +1,3 @@
+SELECT min(from_ms), max(to_ms), count()
+FROM batches
+WHERE to_ms > 0 AND (agent, epoch, seq, hash) NOT IN (SELECT agent, epoch, seq, hash FROM losers)

@@ -1,0 +1,3 @@
+SELECT holder, basis, kind, team, name, part, labels
+FROM holders
+WHERE holder IN (SELECT number FROM asked)

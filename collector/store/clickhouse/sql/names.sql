@@ -1,0 +1,4 @@
+SELECT DISTINCT name
+FROM claims
+WHERE made_s - asked_s <= grace_s
+ORDER BY name

@@ -1,0 +1,26 @@
+-- Of the records that lie wholly inside one span and one slot.
+SELECT key, slot, toInt64(0) AS holder,
+    sum(unhealthy_ms), sum(unallocated_ms), sum(idle_ms), sum(unmeasured_ms), sum(busy_ms),
+    sum(sm_active_ms), sum(sm_known_ms), sum(energy_mj), sum(energy_known_ms)
+FROM (
+    SELECT key, intDiv(start_ms, @width) AS bucket, start_ms, end_ms,
+        unhealthy_ms, unallocated_ms, idle_ms, unmeasured_ms, busy_ms,
+        sm_active_ms, sm_known_ms, energy_mj, energy_known_ms
+    FROM (
+        SELECT r.unit AS unit, r.start_ms AS start_ms, r.end_ms AS end_ms,
+            r.unhealthy_ms AS unhealthy_ms, r.unallocated_ms AS unallocated_ms, r.idle_ms AS idle_ms, r.unmeasured_ms AS unmeasured_ms,
+            r.busy_ms AS busy_ms, r.sm_active_ms AS sm_active_ms, r.sm_known_ms AS sm_known_ms, r.energy_mj AS energy_mj,
+            r.energy_known_ms AS energy_known_ms
+        FROM batches FINAL
+        ARRAY JOIN records AS r
+        WHERE (long = 1 OR month >= @low) AND month <= @high AND from_ms < @to AND to_ms > @from
+            AND (agent, epoch, seq, hash) NOT IN (SELECT agent, epoch, seq, hash FROM losers)
+            AND r.start_ms >= @from AND r.end_ms <= @to
+            AND (r.unit, agent, epoch, seq, r.start_ms) NOT IN (SELECT unit, agent, epoch, seq, start_ms FROM lost)
+    )
+    ALL INNER JOIN (SELECT unit, lo, hi, key FROM asked_spans) USING (unit)
+    WHERE start_ms >= lo AND end_ms <= hi
+)
+ALL INNER JOIN (SELECT bucket, from_ms, to_ms, slot FROM asked_slots) USING (bucket)
+WHERE start_ms >= from_ms AND end_ms <= to_ms
+GROUP BY key, slot

@@ -1,0 +1,51 @@
+package clickhouse
+
+import "embed"
+
+// migrations are run in order, each once on each server; the number of the
+// last is the schema's. A file that was released is never edited.
+var migrations = []string{read("0001_schema")}
+
+//go:embed sql/*.sql
+var files embed.FS
+
+var (
+	sqlMembers        = read("members")
+	sqlCommitted      = read("committed")
+	sqlAside          = read("aside")
+	sqlRaced          = read("raced")
+	sqlSeqs           = read("seqs")
+	sqlSeqsAside      = read("seqs_aside")
+	sqlUnits          = read("units")
+	sqlNodes          = read("nodes")
+	sqlHolders        = read("holders")
+	sqlClaims         = read("claims")
+	sqlBody           = read("body")
+	sqlNames          = read("names")
+	sqlDays           = read("days")
+	sqlGoodbyes       = read("goodbyes")
+	sqlReturns        = read("returns")
+	sqlDisputed       = read("disputed")
+	sqlSums           = read("sums")
+	sqlSumsByHolder   = read("sums_by_holder")
+	sqlStraddleSpans  = read("straddle_spans")
+	sqlStraddleEdges  = read("straddle_edges")
+	sqlOverlaps       = read("overlaps")
+	sqlEvents         = read("events")
+	sqlExtent         = read("extent")
+	sqlCounts         = read("counts")
+	sqlCountsAside    = read("counts_aside")
+	sqlEntries        = read("entries")
+	sqlStretchDays    = read("stretch_days")
+	sqlStretchWindows = read("stretch_windows")
+	sqlLinks          = read("links")
+	sqlLives          = read("lives")
+	sqlUnitNumbers    = read("unit_numbers")
+)
+
+// read returns a statement by its file's name. The files are part of the
+// program: one that is missing is an empty statement, which no test survives.
+func read(name string) string {
+	text, _ := files.ReadFile("sql/" + name + ".sql")
+	return string(text)
+}

@@ -1,0 +1,244 @@
+package clickhouse
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/ClickHouse/clickhouse-go/v2/ext"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/gpumeter/gpumeter/collector/store/owner"
+	"github.com/gpumeter/gpumeter/contract"
+	"github.com/gpumeter/gpumeter/usage"
+)
+
+// Sums answers a query: see store.Store. Every shard adds up its own records;
+// what is left to do here is as large as the answer.
+func (d *DB) Sums(ctx context.Context, q contract.Query) (contract.Answer, error) {
+	for i := 1; i < len(q.Edges); i++ {
+		if q.Edges[i-1] >= q.Edges[i] {
+			return contract.Answer{}, fmt.Errorf("add up: edge %d is not after the one before", i)
+		}
+	}
+	if len(q.Edges) < 2 || len(q.Spans) == 0 {
+		return contract.Answer{}, nil
+	}
+	a := question{Query: q, db: d}
+	if err := a.ask(ctx, a.overlaps, a.sums, a.straddles); err != nil {
+		return contract.Answer{}, fmt.Errorf("add up %d spans: %w", len(q.Spans), err)
+	}
+	return a.answer, nil
+}
+
+// Buckets are as wide as an hour, or wider where that would make too many.
+const (
+	minBucketMs = 3_600_000
+	maxBuckets  = 1 << 16
+)
+
+// question is one query while it is answered.
+type question struct {
+	contract.Query
+	db      *DB
+	within  owner.Span // the part of the slots that records cover
+	numbers map[string]int64
+	tables  []*ext.Table // that all statements of the question may use
+	answer  contract.Answer
+}
+
+// ask finds what counts and lets the parts read it, one after the other, if
+// there is anything.
+func (a *question) ask(ctx context.Context, parts ...func(context.Context) error) error {
+	extent, err := a.db.Extent(ctx)
+	if err != nil {
+		return err
+	}
+	edges := owner.Span{FromMs: a.Edges[0], ToMs: a.Edges[len(a.Edges)-1]}
+	a.within = edges.Clip(owner.Span{FromMs: extent.FromMs, ToMs: extent.ToMs})
+	if a.within.Empty() {
+		return nil
+	}
+	a.numbers = bounds(a.within)
+	a.numbers["width"] = max(minBucketMs, (a.within.ToMs-a.within.FromMs)/maxBuckets+1)
+	if err := a.prepare(ctx); err != nil {
+		return err
+	}
+	for _, part := range parts {
+		if err := part(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepare finds what does not count, and makes the temporary tables.
+func (a *question) prepare(ctx context.Context) error {
+	losers, err := a.db.losers(ctx)
+	if err != nil {
+		return err
+	}
+	lost, err := a.db.lost(ctx, a.within)
+	if err != nil {
+		return err
+	}
+	for _, make := range []func() (*ext.Table, error){
+		func() (*ext.Table, error) { return loserTable(losers) },
+		func() (*ext.Table, error) { return lostTable(lost) },
+		a.spanTable, a.slotTable, a.edgeTable,
+	} {
+		t, err := make()
+		if err != nil {
+			return err
+		}
+		a.tables = append(a.tables, t)
+	}
+	return nil
+}
+
+// lostTable names records by what one batch says of a window of a unit.
+func lostTable(lost []owner.Claim) (*ext.Table, error) {
+	return table("lost", lost, func(c owner.Claim) []any {
+		return []any{c.Unit, c.Agent, c.Epoch, c.Seq, c.FromMs}
+	}, ext.Column("unit", "Int64"), ext.Column("agent", "String"), ext.Column("epoch", "String"), ext.Column("seq", "UInt64"), ext.Column("start_ms", "Int64"))
+}
+
+func (a *question) spanTable() (*ext.Table, error) {
+	var spans []contract.Span
+	for _, s := range a.Spans {
+		if s.FromMs < s.ToMs {
+			spans = append(spans, s)
+		}
+	}
+	return table("asked_spans", spans, func(s contract.Span) []any {
+		return []any{s.Unit, s.FromMs, s.ToMs, int64(s.Key)}
+	}, ext.Column("unit", "Int64"), ext.Column("lo", "Int64"), ext.Column("hi", "Int64"), ext.Column("key", "Int64"))
+}
+
+// slotTable has a row for every bucket that the records of a slot can start
+// in, so that a record finds its slot by equality.
+func (a *question) slotTable() (*ext.Table, error) {
+	type part struct {
+		slot   int
+		bucket int64
+	}
+	var parts []part
+	width := a.numbers["width"]
+	for slot := range len(a.Edges) - 1 {
+		x := owner.Span{FromMs: a.Edges[slot], ToMs: a.Edges[slot+1]}.Clip(a.within)
+		if x.Empty() {
+			continue
+		}
+		for bucket := x.FromMs / width; bucket <= (x.ToMs-1)/width; bucket++ {
+			parts = append(parts, part{slot, bucket})
+		}
+	}
+	return table("asked_slots", parts, func(p part) []any {
+		return []any{p.bucket, a.Edges[p.slot], a.Edges[p.slot+1], int64(p.slot)}
+	}, ext.Column("bucket", "Int64"), ext.Column("from_ms", "Int64"), ext.Column("to_ms", "Int64"), ext.Column("slot", "Int64"))
+}
+
+// edgeTable has a row for every bucket that a record which crosses an edge can
+// start in: records are not longer than a bucket.
+func (a *question) edgeTable() (*ext.Table, error) {
+	type part struct{ bucket, edge int64 }
+	var parts []part
+	width := a.numbers["width"]
+	for _, e := range a.Edges {
+		if e > 0 && e < math.MaxInt64 {
+			parts = append(parts, part{e / width, e}, part{e/width - 1, e})
+		}
+	}
+	return table("asked_edges", parts, func(p part) []any { return []any{p.bucket, p.edge} },
+		ext.Column("bucket", "Int64"), ext.Column("edge", "Int64"))
+}
+
+func (a *question) query(text string) query { return ask(text, a.numbers, a.tables...) }
+
+// overlaps counts the records that were asked for and do not count.
+func (a *question) overlaps(ctx context.Context) error {
+	list, err := gather(ctx, a.db, a.query(sqlOverlaps), func(r driver.Rows) (n uint64, err error) { return n, r.Scan(&n) })
+	for _, n := range list {
+		a.answer.Overlaps += int64(n)
+	}
+	return err
+}
+
+// cell is where a sum belongs.
+type cell struct {
+	key, slot int64
+	group     string
+}
+
+// subtotal is what one shard says of one cell, or of one holder in it.
+type subtotal struct {
+	key, slot, holder int64
+	usage.Sums
+}
+
+func scanSubtotal(r driver.Rows) (p subtotal, err error) {
+	var v [9]uint64
+	err = r.Scan(&p.key, &p.slot, &p.holder, &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6], &v[7], &v[8])
+	p.Sums = sumsOf(v)
+	return p, err
+}
+
+// sums adds up what the shards added up.
+func (a *question) sums(ctx context.Context) error {
+	text := sqlSums
+	if a.By.Held() {
+		text = sqlSumsByHolder
+	}
+	parts, err := gather(ctx, a.db, a.query(text), scanSubtotal)
+	if err != nil {
+		return err
+	}
+	group, err := a.grouping(ctx, parts)
+	if err != nil {
+		return err
+	}
+	index, groups := map[cell]int{}, map[string]int{}
+	for _, p := range parts {
+		at := cell{p.key, p.slot, group(p.holder)}
+		i, ok := index[at]
+		if !ok {
+			i = len(a.answer.Sums)
+			index[at] = i
+			a.answer.Sums = append(a.answer.Sums, contract.Sum{Key: int(p.key), Slot: int(p.slot), Group: a.groupNumber(groups, at.group)})
+		}
+		a.answer.Sums[i].Add(p.Sums)
+	}
+	return nil
+}
+
+// grouping returns what says of which group a holder is.
+func (a *question) grouping(ctx context.Context, parts []subtotal) (func(holder int64) string, error) {
+	if !a.By.Held() {
+		return func(int64) string { return "" }, nil
+	}
+	var numbers []int64
+	for i := range parts {
+		numbers = append(numbers, parts[i].holder)
+	}
+	named, err := a.db.holdersOf(ctx, numbers)
+	return func(holder int64) string { return a.By.Group(named[holder]) }, err
+}
+
+// groupNumber numbers the groups that an answer speaks of.
+func (a *question) groupNumber(known map[string]int, name string) int {
+	n, ok := known[name]
+	if !ok && a.By.Held() {
+		n = len(a.answer.Groups)
+		known[name] = n
+		a.answer.Groups = append(a.answer.Groups, name)
+	}
+	return n
+}
+
+// sumsOf takes the columns in the order of the table. A sum of energy beyond 63
+// bits is held at their limit.
+func sumsOf(v [9]uint64) usage.Sums {
+	n := func(i int) int64 { return int64(min(v[i], math.MaxInt64)) }
+	return usage.Sums{UnhealthyMs: n(0), UnallocatedMs: n(1), IdleMs: n(2), UnmeasuredMs: n(3), BusyMs: n(4),
+		SMActiveMs: n(5), SMKnownMs: n(6), EnergyMJ: n(7), EnergyKnownMs: n(8)}
+}

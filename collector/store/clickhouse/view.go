@@ -1,0 +1,130 @@
+package clickhouse
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/ClickHouse/clickhouse-go/v2/ext"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/gpumeter/gpumeter/collector/store"
+	"github.com/gpumeter/gpumeter/usage"
+)
+
+// Events returns events of one millisecond by node, kind, GPU, value and
+// detail.
+func (d *DB) Events(ctx context.Context, fromMs, toMs int64, limit int) ([]store.Event, error) {
+	return d.EventsOf(ctx, store.EventQuery{FromMs: fromMs, ToMs: toMs, Limit: limit})
+}
+
+// EventsOf lets every shard return its first: see store.Evidence.
+func (d *DB) EventsOf(ctx context.Context, q store.EventQuery) ([]store.Event, error) {
+	out, err := d.eventsOf(ctx, q)
+	if err != nil {
+		return nil, fmt.Errorf("read events: %w", err)
+	}
+	slices.SortFunc(out, func(a, b store.Event) int {
+		return cmp.Or(cmp.Compare(a.AtMs, b.AtMs), cmp.Compare(a.Node, b.Node), cmp.Compare(a.Kind, b.Kind),
+			cmp.Compare(a.GPU, b.GPU), cmp.Compare(a.Value, b.Value), cmp.Compare(a.Detail, b.Detail))
+	})
+	return out[:min(len(out), max(q.Limit, 0))], nil
+}
+
+func (d *DB) eventsOf(ctx context.Context, q store.EventQuery) ([]store.Event, error) {
+	kinds, err := table("asked_kinds", q.Kinds, func(k usage.EventKind) []any { return []any{string(k)} }, ext.Column("text", "String"))
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := table("asked_nodes", []string{q.Node}, func(s string) []any { return []any{s} }, ext.Column("text", "String"))
+	if err != nil {
+		return nil, err
+	}
+	numbers := map[string]int64{"from": q.FromMs, "to": q.ToMs, "limit": int64(max(q.Limit, 0)), "every_node": 0, "every_kind": 0}
+	if q.Node == "" {
+		numbers["every_node"] = 1
+	}
+	if len(q.Kinds) == 0 {
+		numbers["every_kind"] = 1
+	}
+	asked, err := d.counting(ctx, sqlEvents, numbers, kinds, nodes)
+	if err != nil {
+		return nil, err
+	}
+	return gather(ctx, d, asked, func(r driver.Rows) (e store.Event, err error) {
+		var at row
+		err = r.Scan(&at.agent, &at.epoch, &at.seq, &at.place, &e.Node, &e.AtMs, (*string)(&e.Kind), &e.GPU, &e.Value, &e.Detail)
+		return e, err
+	})
+}
+
+// Extent looks at every batch.
+func (d *DB) Extent(ctx context.Context) (store.Extent, error) {
+	var out store.Extent
+	q, err := d.counting(ctx, sqlExtent, nil)
+	if err != nil {
+		return out, fmt.Errorf("read extent: %w", err)
+	}
+	type extent struct {
+		store.Extent
+		n uint64
+	}
+	parts, err := gather(ctx, d, q, func(r driver.Rows) (x extent, err error) { return x, r.Scan(&x.FromMs, &x.ToMs, &x.n) })
+	if err != nil {
+		return out, fmt.Errorf("read extent: %w", err)
+	}
+	for _, x := range parts {
+		switch {
+		case x.n == 0:
+		case out == store.Extent{}:
+			out = x.Extent
+		default:
+			out = store.Extent{FromMs: min(out.FromMs, x.FromMs), ToMs: max(out.ToMs, x.ToMs)}
+		}
+	}
+	return out, nil
+}
+
+// Counts counts batches that wait in a table to be collapsed once.
+func (d *DB) Counts(ctx context.Context) (store.Counts, error) {
+	out, err := d.counts(ctx)
+	if err != nil {
+		return store.Counts{}, fmt.Errorf("count: %w", err)
+	}
+	return out, nil
+}
+
+func (d *DB) counts(ctx context.Context) (out store.Counts, err error) {
+	losers, err := d.losers(ctx)
+	if err != nil {
+		return out, err
+	}
+	t, err := loserTable(losers)
+	if err != nil {
+		return out, err
+	}
+	pair := func(r driver.Rows) (n [2]uint64, err error) { return n, r.Scan(&n[0], &n[1]) }
+	batches, err := gather(ctx, d, ask(sqlCounts, nil, t), pair)
+	if err != nil {
+		return out, err
+	}
+	aside, err := gather(ctx, d, query{text: sqlCountsAside}, pair)
+	if err != nil {
+		return out, err
+	}
+	units, err := gather(ctx, d, ask(sqlUnitNumbers, nil, t), func(r driver.Rows) (n int64, err error) { return n, r.Scan(&n) })
+	if err != nil {
+		return out, err
+	}
+	for _, n := range batches {
+		out.Batches, out.Records = out.Batches+int64(n[0]), out.Records+int64(n[1])
+	}
+	for _, n := range aside {
+		out.Conflicts, out.Quarantined = out.Conflicts+int64(n[0]), out.Quarantined+int64(n[1])
+	}
+	slices.Sort(units)
+	out.Units = int64(len(slices.Compact(units)))
+	out.Conflicts += int64(len(losers))
+	return out, nil
+}
