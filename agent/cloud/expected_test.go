@@ -31,6 +31,9 @@ func TestInstanceTableIsWellFormed(t *testing.T) {
 		if got := metric.Model("NVIDIA " + strings.ReplaceAll(r.model, "-", " ")); got != r.model {
 			t.Errorf("%s: model %q, but the driver's name gives %q", at, r.model, got)
 		}
+		if got := metric.Model(r.model); got != r.model { // a missing sibling has the model for a name
+			t.Errorf("%s: model %q as a name gives %q", at, r.model, got)
+		}
 		if u, err := url.Parse(r.source); err != nil || u.Scheme != "https" || u.Host == "" {
 			t.Errorf("%s: source %q is not an address", at, r.source)
 		}

@@ -17,6 +17,8 @@ type document struct {
 	Schema   int               `json:"schema"`
 	At       time.Time         `json:"at"`
 	Node     string            `json:"node"`
+	Place    []Place           `json:"place,omitempty"`
+	Expected int               `json:"expected_gpus,omitempty"`
 	Verdict  string            `json:"verdict"`
 	ExitCode int               `json:"exit_code"`
 	Driver   driverDocument    `json:"driver"`
@@ -104,6 +106,7 @@ func JSON(w io.Writer, r *Report) error {
 			Up: r.Frame.Driver.Up, Version: r.Frame.Driver.Version, NVML: r.Frame.Driver.NVML,
 			GPUs: r.Frame.Driver.GPUs, Reason: r.Frame.Driver.Reason, Detail: r.Frame.Driver.Detail,
 		},
+		Place: r.Place, Expected: r.Expected,
 		GPUs: []gpuDocument{}, Findings: []findingDocument{}, Errors: []errorDocument{},
 		Log: logDocument{Read: r.Log.Trouble == "", Trouble: r.Log.Trouble, Records: r.Log.Records, Lost: r.Log.Lost},
 	}

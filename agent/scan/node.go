@@ -9,7 +9,7 @@ import (
 )
 
 // nodeRules are about the node as a whole.
-var nodeRules = []func(*Report) []Finding{driverDown, noGPU, nameless, missing, strayErrors, firmware, kernelLog}
+var nodeRules = []func(*Report) []Finding{driverDown, noGPU, nameless, missing, sibling, strayErrors, firmware, kernelLog}
 
 // noGPU is about a driver that counts no GPU where the bus has none either.
 func noGPU(r *Report) []Finding {
@@ -79,6 +79,26 @@ func missing(r *Report) []Finding {
 		}
 	}
 	return out
+}
+
+// sibling is about GPUs that a node of this type has, and that are neither shown
+// nor on the bus.
+func sibling(r *Report) []Finding {
+	shown := max(r.Frame.Driver.GPUs, len(r.Frame.Looks))
+	n := r.Expected - shown - len(missing(r))
+	if !r.Frame.Driver.Up || n <= 0 {
+		return nil
+	}
+	return []Finding{{Rule: "sibling-missing", Level: Critical, What: count(n, "GPU") + " that this node should have " + be(n) + " not there.",
+		Evidence: fmt.Sprintf("%d shown of %d (%s)", shown, r.Expected, r.Basis),
+		Remedy:   "Stop and start the instance, so that it comes up on another machine, or have the provider replace the board."}}
+}
+
+func be(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
 }
 
 // Elsewhere counts the GPUs on the bus that the driver cannot show, and that are

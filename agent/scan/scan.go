@@ -64,8 +64,14 @@ type Log struct {
 
 // Input is what was read of a node. Judge changes none of it.
 type Input struct {
-	Node  string
-	Frame metric.Frame // the newest, with the Xids of all
+	Node string
+	// Place is where the node stands, as far as it is known: in the cloud's words.
+	Place []Place
+	// Expected is how many GPUs the node should have, by what Basis says; zero
+	// where nobody says.
+	Expected int
+	Basis    string
+	Frame    metric.Frame // the newest, with the Xids of all
 	// Bus lists the GPUs on the PCI bus; nil where it could not be read.
 	Bus []Device
 	// Files is how many device files of GPUs there are (/dev/nvidia0 …). A
@@ -74,6 +80,13 @@ type Input struct {
 	Log   Log
 	// Looked is for how long the GPUs were looked at.
 	Looked time.Duration
+}
+
+// Place is one field of where a node stands, as "region", and who said so.
+type Place struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+	From  string `json:"from"`
 }
 
 // Finding is one thing that a rule found.

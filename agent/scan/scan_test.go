@@ -255,6 +255,27 @@ func TestTheBusTellsWhatTheDriverDoesNotShow(t *testing.T) {
 	f("the one that is shown, in another spelling", scan.Device{PCI: "00000000:10:00.0", Bound: "nvidia"}, 1, "")
 }
 
+func TestANodeThatShowsTooFewHasMissingSiblings(t *testing.T) {
+	f := func(what string, expected int, edit func(*scan.Input), want string) {
+		t.Helper()
+		in := node(well(0), well(1))
+		in.Expected, in.Basis = expected, "p5.48xlarge has 8 H100"
+		edit(&in)
+		if got := words(scan.Judge(in)); got != want {
+			t.Errorf("%s: found %q, want %q", what, got, want)
+		}
+	}
+	asIs := func(*scan.Input) {}
+	f("nobody says", 0, asIs, "")
+	f("all there", 2, asIs, "")
+	f("more than all", 1, asIs, "")
+	f("too few", 3, asIs, "critical sibling-missing")
+	f("the driver counts it", 3, func(in *scan.Input) { in.Frame.Driver.GPUs = 3 }, "critical gpu-nameless")
+	f("it is on the bus", 3, func(in *scan.Input) { in.Bus = []scan.Device{{PCI: "0000:12:00.0"}} }, "critical gpu-missing")
+	f("it was given away", 3, func(in *scan.Input) { in.Bus = []scan.Device{{PCI: "0000:12:00.0", Bound: "vfio-pci"}} }, "note gpu-elsewhere")
+	f("no driver", 3, func(in *scan.Input) { in.Frame.Driver = metric.Driver{Reason: metric.ReasonNoDriver} }, "unknown driver")
+}
+
 func TestAGPUWithoutANameIsCriticalIfOthersAnswer(t *testing.T) {
 	in := node(well(0))
 	in.Frame.Driver.GPUs = 2
@@ -388,7 +409,10 @@ func broken() scan.Input {
 }
 
 func TestReportsLookAsTheyShould(t *testing.T) {
-	r, fine := scan.Judge(broken()), scan.Judge(node(well(0), well(1)))
+	in := broken()
+	in.Place = []scan.Place{{"provider", "aws", "dmi"}, {"account", "123456789012", "aws"}, {"region", "us-east-1", "aws"}, {"instance_type", "p5.48xlarge", "aws"}}
+	in.Expected, in.Basis = len(in.Frame.Looks)+1, "p5.48xlarge has 8 H100"
+	r, fine := scan.Judge(in), scan.Judge(node(well(0), well(1)))
 	none := node()
 	none.Frame.Driver = metric.Driver{Reason: metric.ReasonNoDriver, Detail: "open the NVIDIA driver library: not at /usr/lib64/libnvidia-ml.so.1"}
 	absent := scan.Judge(none)

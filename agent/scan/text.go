@@ -27,6 +27,7 @@ func Text(w io.Writer, r *Report, o Options) error {
 	o.Width = max(cmp.Or(o.Width, 100), 40)
 	var b strings.Builder
 	b.WriteString(headline(r, o))
+	b.WriteString(place(r, o))
 	if len(r.Frame.Looks) > 0 {
 		b.WriteByte('\n')
 		if err := table(&b, r, o); err != nil {
@@ -54,6 +55,26 @@ func headline(r *Report, o Options) string {
 	}
 	gpus := count(max(r.Frame.Driver.GPUs, len(r.Frame.Looks)), "GPU")
 	return fmt.Sprintf("node %s   %s   %s   %s\n", plain(cmp.Or(r.Node, "-")), driver, gpus, o.paint(r.Verdict, r.Verdict.Verdict()))
+}
+
+// place says where the node stands, in as many lines as it takes.
+func place(r *Report, o Options) string {
+	line, out := "", ""
+	for _, p := range r.Place {
+		word := plain(p.Name + " " + p.Value)
+		if line != "" && utf8.RuneCountInString(line)+3+utf8.RuneCountInString(word) > o.Width {
+			out += line + "\n"
+			line = ""
+		}
+		if line != "" {
+			line += "   "
+		}
+		line += word
+	}
+	if line == "" {
+		return out
+	}
+	return out + line + "\n"
 }
 
 // table writes one line about each GPU. The verdict stands last: its colour has

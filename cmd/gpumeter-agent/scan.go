@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,8 @@ import (
 type scanFlags struct {
 	output, nvml, kmsg string
 	wait               time.Duration
+	cloud              cloudConfig
+	expected           int
 }
 
 var scanOutputs = []string{"table", "json"}
@@ -34,8 +37,9 @@ func newScan() *cobra.Command {
 		Use:   "scan",
 		Short: "Look at this node's GPUs once and judge them",
 		Long: `scan looks at every GPU of this node for a few seconds, reads the kernel's log
-of this boot and counts the GPUs on the PCI bus. It says what is wrong with
-which GPU, what shows that, and what to do about it.
+of this boot, counts the GPUs on the PCI bus, and asks the cloud's metadata
+service what instance this is and so how many GPUs it should have. It says what
+is wrong with which GPU, what shows that, and what to do about it.
 
 It needs no running agent, no state folder and no root. Without root the kernel's
 log is mostly not readable: errors from before the scan are then not seen. It
@@ -68,6 +72,8 @@ Exit status:
 	cmd.Flags().StringVar(&f.nvml, "nvml", "", "absolute path of libnvidia-ml.so.1 (default: where the driver puts it)")
 	cmd.Flags().DurationVar(&f.wait, "wait", 3*time.Second, "how long to look, up to 10m; GPUs that sleep may need more")
 	cmd.Flags().StringVar(&f.kmsg, "kmsg", "auto", "the kernel's log: auto, off or a path")
+	cmd.Flags().StringVar(&f.cloud.Ask, "cloud", cloudAuto, "who is asked where the node stands, and so how many GPUs it should have: auto or off")
+	cmd.Flags().IntVar(&f.expected, "expected-gpus", 0, "how many GPUs this node should have; 0 is as many as its instance type has, where that is known")
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(scanOutputs, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
@@ -81,7 +87,7 @@ func (f *scanFlags) validate() error {
 	case f.wait < 0 || f.wait > maxScanWait:
 		return fmt.Errorf("wait %s is not between 0s and %s", f.wait, maxScanWait)
 	}
-	return nil
+	return cmp.Or(f.cloud.validate(), checkExpected(f.expected))
 }
 
 // runScan looks, judges and writes; the verdict is the program's exit status.

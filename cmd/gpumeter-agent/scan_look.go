@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/gpumeter/gpumeter/agent/cloud"
 	"github.com/gpumeter/gpumeter/agent/kmsg"
 	"github.com/gpumeter/gpumeter/agent/nvml"
 	"github.com/gpumeter/gpumeter/agent/scan"
@@ -43,11 +44,28 @@ func look(ctx context.Context, f *scanFlags) (scan.Input, error) {
 	in := scan.Input{Node: name, Bus: busGPUs("/sys/bus/pci/devices"), Files: deviceFiles("/dev")}
 	log := make(chan scan.Log, 1)
 	go func() { log <- readKernelLog(f.kmsg) }() // bounded, and received below
+	stands := make(chan cloud.Found, 1)
+	go func() { stands <- f.cloud.new(name, nil).Look(ctx) }() // three seconds at most, and received below
 	began := time.Now()
 	in.Frame, err = watchGPUs(ctx, f)
 	in.Looked = time.Since(began)
 	in.Log = <-log
+	f.place(&in, <-stands)
 	return in, err
+}
+
+// place says where the node stands, and how many GPUs it should have.
+func (f *scanFlags) place(in *scan.Input, found cloud.Found) {
+	for _, x := range found.Fields() {
+		in.Place = append(in.Place, scan.Place(x))
+	}
+	if f.expected > 0 {
+		in.Expected, in.Basis = f.expected, "--expected-gpus"
+		return
+	}
+	if n, model, ok := cloud.Expected(found.Cloud.Provider, found.Cloud.InstanceType); ok {
+		in.Expected, in.Basis = n, fmt.Sprintf("%s has %d %s", found.Cloud.InstanceType, n, model)
+	}
 }
 
 // watchGPUs looks at the GPUs through a worker process until all have answered

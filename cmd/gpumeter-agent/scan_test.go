@@ -60,7 +60,7 @@ func scanNode(t *testing.T, scenario string, args ...string) scanned {
 	}
 	var s scanned
 	var out, said strings.Builder
-	cmd := exec.Command(os.Args[0], append([]string{"scan"}, args...)...)
+	cmd := exec.Command(os.Args[0], append([]string{"scan", "--cloud", "off"}, args...)...)
 	cmd.Env = append(os.Environ(), commandEnv+"=1", "GPUMETER_SIM_SCENARIO="+file)
 	cmd.Stdout, cmd.Stderr = &out, &said
 	began := time.Now()
@@ -161,6 +161,16 @@ func TestScanFindsEveryFaultOfASimulatedNode(t *testing.T) {
 	}
 }
 
+func TestScanMissesTheEighthOfEight(t *testing.T) {
+	s := scanNode(t, "gpus 7 h100\n", "-o", "json", "--expected-gpus", "8")
+	if got := s.found(-1); s.status != 2 || got != "critical sibling-missing" {
+		t.Errorf("status %d, found %q", s.status, got)
+	}
+	if s = scanNode(t, "gpus 7 h100\n", "-o", "json", "--expected-gpus", "7"); s.status != 0 {
+		t.Errorf("seven of seven: status %d, found %q", s.status, s.found(-1))
+	}
+}
+
 func TestScanEndsWhateverTheDriverDoes(t *testing.T) {
 	const two = "seed 7\ngpus 2 h100\n"
 	f := func(name, scenario string, status int, node, gpu1 string, args ...string) {
@@ -237,7 +247,7 @@ func TestScanForPeopleIsATable(t *testing.T) {
 func TestScanCalledWronglyIsUnknown(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"-o", "xml"}, {"--wat"}, {"--wait", "-1s"}, {"--nvml", "lib.so"}, {"more"}} {
-		cmd := exec.Command(os.Args[0], append([]string{"scan"}, args...)...)
+		cmd := exec.Command(os.Args[0], append([]string{"scan", "--cloud", "off"}, args...)...)
 		cmd.Env = append(os.Environ(), commandEnv+"=1")
 		out, _ := cmd.CombinedOutput()
 		if cmd.ProcessState.ExitCode() != 3 || !strings.HasPrefix(string(out), "gpumeter-agent: ") {
