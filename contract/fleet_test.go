@@ -200,7 +200,7 @@ func (f *fleet) addRecords(r *rand.Rand, p contract.Presence) {
 		}
 		if r.IntN(6) > 0 {
 			free := end - at
-			for range 1 + r.IntN(3) {
+			for range 1 + r.IntN(pick(r, 3, 3, 3, 7)) { // as many as a divided GPU has instances
 				sums := randomSums(r, end-at, &free)
 				f.records = append(f.records, contract.Straddle{Unit: p.Unit, Record: usage.Record{
 					GPU: p.GPU, StartMs: at, EndMs: end, Sums: sums, Holder: randomHolder(r)}})
