@@ -119,3 +119,35 @@ func (b *Books) months(ctx context.Context, contracts []contract.Contract) ([]co
 	}
 	return sorted(out), nil
 }
+
+// Settle closes every month that is due and corrects every closed one, and
+// returns what that added to the ledger.
+func (b *Books) Settle(ctx context.Context, contracts []contract.Contract, now time.Time) ([]ledger.Sealed, error) {
+	list, err := b.Periods(ctx, contracts, now)
+	if err != nil {
+		return nil, err
+	}
+	var out []ledger.Sealed
+	for _, s := range list {
+		m, err := contract.ParseMonth(s.Month)
+		if err != nil {
+			return out, err
+		}
+		var e ledger.Sealed
+		switch {
+		case s.State == contract.Closed:
+			e, err = b.Correct(ctx, m, now)
+		case m.StateAt(contracts, now.UnixMilli()) == contract.Closed:
+			e, err = b.Close(ctx, contracts, m, now)
+		default:
+			continue
+		}
+		if err != nil {
+			return out, err
+		}
+		if e.Revision >= len(s.Revisions) {
+			out = append(out, e)
+		}
+	}
+	return out, nil
+}

@@ -59,6 +59,7 @@ contracted; what no group can be named for is unattributed.`,
 	}
 	a.flags(cmd)
 	f := cmd.Flags()
+	f.StringVar(&a.Ask.Revision, "revision", "", "with --month, of a closed month: a number, closed or latest (default latest)")
 	f.StringVar(&a.By, "by", "", "break down by "+strings.Join(bys(), ", "))
 	f.StringVar(&a.Top, "top", "", "with --by, how many groups one by one, or all (default 20)")
 	_ = cmd.RegisterFlagCompletionFunc("by", cobra.FixedCompletions(bys(), cobra.ShellCompDirectiveNoFileComp))
@@ -143,7 +144,7 @@ func (a *reportArgs) openData(ctx context.Context) (contract.Report, error) {
 	if err != nil {
 		return contract.Report{}, err
 	}
-	rep, err := collector.Report(ctx, st, contracts, a.Ask, time.Now())
+	rep, err := collector.NewBooks(st).Report(ctx, contracts, a.Ask, time.Now())
 	return rep, errors.Join(err, st.Close())
 }
 
@@ -183,6 +184,9 @@ func (a *reportArgs) askCollector(ctx context.Context) (rep contract.Report, err
 	}
 	if rep.Schema != contract.Schema {
 		return rep, fmt.Errorf("the collector at %s answers with schema %q, this program reads %q", a.URL, rep.Schema, contract.Schema)
+	}
+	if rep.Edition != nil && rep.Edition.Revision != nil {
+		rep.Stored = body // printed as it was closed
 	}
 	return rep, nil
 }

@@ -11,11 +11,12 @@ import (
 
 // Audit is what Verify looked at.
 type Audit struct {
-	Entries, Parts int
+	Entries int `json:"entries"`
+	Parts   int `json:"parts"`
 	// Head is the SHA-256 of the last entry that follows all before it. It
 	// stands for the whole ledger: kept elsewhere, it shows later whether the
 	// ledger was made anew.
-	Head string
+	Head string `json:"head"`
 }
 
 // Verify reads every byte of the ledger and calls found, with the document and
