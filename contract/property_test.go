@@ -117,7 +117,7 @@ func TestFleetsReachEveryCase(t *testing.T) {
 			seen[what] += 0
 		}
 	}
-	forFleets(t, 150, func(t *testing.T, _ *rand.Rand, f *fleet) {
+	forFleets(t, 600, func(t *testing.T, _ *rand.Rand, f *fleet) {
 		p := contract.Place(f.contracts, f.presences, f.nowMs)
 		plan := contract.NewPlan(f.contracts, p, f.periods, f.stray)
 		a := answer(plan.Query(), f.records)
