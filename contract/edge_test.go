@@ -192,6 +192,40 @@ func TestEdgeSubstituteIsNotTakenFromWhoBoughtIt(t *testing.T) {
 	check(t, place(bought(h100, h200), 10, stood("a", "n", 0, 10, model)), "a 0-10 in acme/h200")
 	check(t, place(bought(h100, h200), 10, stood("a", "n", 0, 10, model), stood("b", "n", 1, 10, model), stood("c", "n", 2, 10)),
 		"a 0-10 in acme/h200", "b 1-10 in acme/h100", "c 2-10 over acme/h100")
+	// Beyond all seats it is overage of who bought it.
+	check(t, place(bought(h100, h200), 10, stood("a", "n", 0, 10, model), stood("b", "n", 1, 10, model), stood("c", "n", 2, 10, model)),
+		"a 0-10 in acme/h200", "b 1-10 in acme/h100", "c 2-10 over acme/h200")
+}
+
+// The price of a substitute is rounded half even, to a micro-unit.
+func TestEdgeSubstitutePriceIsRoundedHalfEven(t *testing.T) {
+	f := func(price contract.Money, factor int64, want contract.Money) {
+		t.Helper()
+		lot := tranche("h100", 1, 0, 1)
+		lot.Accepts = []contract.Substitute{{Model: "H200", Factor: factor}}
+		lot.Rates = []contract.Rate{{FromMs: h(0), ToMs: h(1), PerGPUHour: price, OveragePerGPUHour: price, HasOverage: true}}
+		h200 := func(p *contract.Presence) { p.Model = "H200" }
+		l := only(t, build(t, bought(lot), span(0, 1), []contract.Presence{stood("a", "n", 0, 1, unit(1), h200), stood("b", "n", 0, 1, unit(2), h200)}))
+		if l.Cost.Contracted != want || l.Cost.Overage != want {
+			t.Errorf("%d × %d = %d and %d over, want %d", price, factor, l.Cost.Contracted, l.Cost.Overage, want)
+		}
+	}
+	f(5, 500_000, 2)
+	f(7, 500_000, 4)
+	f(5, 500_001, 3)
+	f(5, 499_999, 2)
+	f(2_350_000, 1_100_000, 2_585_000)
+	f(5, 0, 0)
+}
+
+// A GPU that is known by another model from some moment on keeps its seat as a
+// substitute, and is then the first to lose it.
+func TestEdgeModelChangesInASeat(t *testing.T) {
+	lot := tranche("h100", 2, 0, 20)
+	lot.Accepts = []contract.Substitute{{Model: "H200", Factor: contract.Whole}}
+	lot.Steps = append(lot.Steps, contract.Step{FromMs: h(10), GPUs: 1})
+	check(t, place(bought(lot), 15, stood("a", "n", 0, 5, unit(1)), stood("a", "n", 5, 15, unit(2), func(p *contract.Presence) { p.Model = "H200" }), stood("b", "n", 1, 15, unit(3))),
+		"a 0-5 in acme/h100 unit 1", "a 5-10 in acme/h100 unit 2", "a 10-15 over acme/h100 unit 2", "b 1-15 in acme/h100 unit 3")
 }
 
 // A GPU that the node should have and never showed is on record as its slot:

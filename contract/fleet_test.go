@@ -170,6 +170,9 @@ func (f *fleet) addGPU(r *rand.Rand, gpu string) {
 			node := p.Node
 			f.identify(r, &p)
 			p.Node = node
+			if r.IntN(3) == 0 { // the driver calls it by another name
+				p.Model = pick(r, "H100", "H200")
+			}
 		case 3: // in another node, perhaps while the first still reports
 			at = p.EndMs - r.Int64N((p.EndMs-p.StartMs)/gridMs+1)*gridMs
 			f.identify(r, &p)

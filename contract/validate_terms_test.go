@@ -74,7 +74,7 @@ func TestValidateNamesWhatIsWrongWithTerms(t *testing.T) {
 	f(`contract "two", tranche "y": unit of delivery "pod" is not gpu, node or rack`, "unit of delivery", -1, 0, func(_ *S, t *T) { t.Delivery.Unit = "pod" })
 	f(`contract "two", tranche "y": gpus per unit is said, although the unit of delivery is a GPU`, "gpus per unit", -1, 0, func(_ *S, t *T) { t.Delivery.Unit = "" })
 	f(`contract "two", tranche "y": gpus per unit is 5000, not between 1 and 4096`, "gpus per unit", -1, 0, func(_ *S, t *T) { t.Delivery.GPUsPerUnit = 5000 })
-	f(`contract "two", tranche "y": steps 2 has 20 GPUs: not whole units of 8`, "steps", 1, 0, func(_ *S, t *T) { t.Steps[1].GPUs = 20 })
+	f(`contract "two", tranche "y": steps 2 has 17 GPUs: not whole units of 8`, "steps", 1, 0, func(_ *S, t *T) { t.Steps[1].GPUs = 17 })
 	f(`contract "two", tranche "y": late grace is not whole 5 minutes, at most 366 days`, "late grace", -1, 0, func(_ *S, t *T) { t.Delivery.GraceMs = 1 })
 
 	f(`contract "two", tranche "y": scope is both global and complex`, "scope", -1, 0, func(_ *S, t *T) { t.Scope.Rules.Global, t.Scope.Rules.Complex = true, true })
