@@ -14,13 +14,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gpumeter/gpumeter/collector"
-	"github.com/gpumeter/gpumeter/collector/focus"
-	"github.com/gpumeter/gpumeter/collector/store/duckdb"
 )
 
 // collectorArgs is what `gpumeter collector` is asked.
 type collectorArgs struct {
-	Data, Contracts         string
+	Data, Store, Contracts  string
 	AgentTokens, ReadTokens string
 	LogLevel                string
 	MemoryMiB               int64
@@ -33,22 +31,27 @@ const defaultAddress = "127.0.0.1:9410"
 func newCollector() *cobra.Command {
 	var a collectorArgs
 	cmd := &cobra.Command{
-		Use:   "collector --data DIR",
+		Use:   "collector {--data DIR | --store clickhouse://…}",
 		Short: "Take batches from agents, keep them, answer with reports",
-		Long: `collector takes what agents metered, keeps it in an embedded store, and serves
-reports as a page, as JSON and as CSV. Plain HTTP is for loopback only: any
-other address needs a certificate and tokens.
+		Long: `collector takes what agents metered, keeps it in an embedded store or in
+ClickHouse, and serves reports as a page, as JSON and as CSV. Plain HTTP is for
+loopback only: any other address needs a certificate and tokens.
+
+With --store, any number of collectors may share a database and an address; the
+data folder, if one is named, then holds only what clouds billed.
 
 The contract file is read again when it changes, and on SIGHUP; one with a
 mistake leaves the contracts before it in force.`,
 		Example: `  gpumeter collector --data /var/lib/gpumeter --contracts contracts.yaml
   gpumeter collector --data /var/lib/gpumeter --contracts contracts.yaml --listen :9410 \
-    --tls-cert cert.pem --tls-key key.pem --agent-tokens agents.token --read-tokens readers.token`,
+    --tls-cert cert.pem --tls-key key.pem --agent-tokens agents.token --read-tokens readers.token
+  gpumeter collector --store 'clickhouse://gpumeter@db1:9440,db2:9440/gpumeter?cluster=main&tls=true&password-file=db.password'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runCollector(cmd.Context(), a) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&a.Data, "data", "", "folder of the store (required)")
+	f.StringVar(&a.Data, "data", "", "folder of the embedded store")
+	f.StringVar(&a.Store, "store", "", "database to use instead, clickhouse://[USER@]HOST:PORT/DATABASE?…")
 	f.StringVar(&a.Contracts, "contracts", "", "contract file")
 	f.StringVar(&a.Address.Addr, "listen", defaultAddress, "address to listen on")
 	f.StringVar(&a.Address.CertFile, "tls-cert", "", "certificate, PEM")
@@ -57,7 +60,6 @@ mistake leaves the contracts before it in force.`,
 	f.StringVar(&a.ReadTokens, "read-tokens", "", "file with the tokens that readers of reports may use, one a line")
 	f.Int64Var(&a.MemoryMiB, "memory-mib", 512, "memory limit of the store in MiB")
 	f.StringVar(&a.LogLevel, "log-level", "info", "debug, info, warn or error")
-	mustRequire(cmd, "data")
 	return cmd
 }
 
@@ -68,6 +70,9 @@ func runCollector(ctx context.Context, a collectorArgs) error {
 	}
 	if a.MemoryMiB < 64 {
 		return usageError{fmt.Errorf("memory limit of %d MiB is less than 64 MiB", a.MemoryMiB)}
+	}
+	if err := a.checkPlace(); err != nil {
+		return err
 	}
 	tokens, err := a.tokens()
 	if err != nil {
@@ -84,16 +89,16 @@ func runCollector(ctx context.Context, a collectorArgs) error {
 	if err != nil {
 		return err
 	}
-	st, err := duckdb.Open(ctx, a.Data, duckdb.Options{MemoryLimit: a.MemoryMiB << 20, Log: log})
+	p, err := a.open(ctx, log)
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	c := collector.New(collector.Config{Store: st, Book: book, Focus: focus.NewFolder(a.Data), Tokens: tokens, Now: time.Now, Log: log, Version: version})
-	log.Info("collector runs", "listen", ln.Addr().String(), "data", a.Data, "store", st.ID())
+	c := collector.New(p.config(collector.Config{Book: book, Tokens: tokens, Now: time.Now, Log: log, Version: version}))
+	log.Info("collector runs", "listen", ln.Addr().String(), "data", a.Data, "store", p.store.ID())
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.Serve(ctx, ln) })
 	g.Go(func() error { return reloadOnHangup(ctx, book) })
-	return errors.Join(g.Wait(), st.Close())
+	return errors.Join(g.Wait(), p.store.Close())
 }
 
 func (a collectorArgs) tokens() (t collector.Tokens, err error) {
