@@ -168,7 +168,7 @@ func New(cfg Config) (*Agent, error) {
 		return nil, err
 	}
 	a.reader = cfg.NewReader(known)
-	return a, nil
+	return a, a.recallPlace()
 }
 
 // Run meters until ctx ends, then closes the open window and returns. What is
@@ -282,9 +282,13 @@ func (a *Agent) hand(closed []meter.Closed) error {
 	if err != nil {
 		return err
 	}
+	parts := map[string][]byte{stateKey: state, xidKey: counts}
+	if err := a.rememberPlace(parts); err != nil {
+		return err
+	}
 	for _, c := range closed {
 		b := c.Batch(a.place.node, a.cfg.Interval)
-		a.windows <- window{&b, map[string][]byte{stateKey: state, xidKey: counts}}
+		a.windows <- window{&b, parts}
 	}
 	return nil
 }

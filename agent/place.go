@@ -2,6 +2,9 @@ package agent
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -14,8 +17,9 @@ import (
 // place is where the node stands and how many GPUs it should have there. It is
 // of the loop only.
 type place struct {
-	node  usage.Node
-	found cloud.Found
+	node   usage.Node
+	found  cloud.Found
+	stored cloud.Found // what the spool has of found
 	// missing is how many of the expected GPUs were never seen.
 	missing int
 	// elsewhere is what Config.Elsewhere said at a boot time.
@@ -34,6 +38,53 @@ func (a *Agent) locate(ctx context.Context) {
 	if a.cfg.Cloud != nil {
 		a.cfg.Cloud.Look(ctx)
 	}
+}
+
+// placeKey names in the spool what was found of where the node stands.
+const placeKey = "place"
+
+// placeState is what was found in a boot of the node: in another it may be
+// another instance's.
+type placeState struct {
+	BootID string      `json:"boot_id"`
+	Found  cloud.Found `json:"found"`
+}
+
+// recallPlace tells the finder what was found before a restart of the agent.
+func (a *Agent) recallPlace() error {
+	if a.cfg.Cloud == nil {
+		return nil
+	}
+	raw, err := a.cfg.Spool.State(placeKey)
+	if err != nil {
+		return fmt.Errorf("read where the node stood: %w", err)
+	}
+	if raw == nil {
+		return nil
+	}
+	var s placeState
+	if err := json.Unmarshal(raw, &s); err != nil {
+		a.cfg.Log.Warn("where the node stood is damaged and left out", "err", err)
+		return nil
+	}
+	if s.BootID == a.cfg.BootID && s.BootID != "" {
+		a.cfg.Cloud.Remember(s.Found)
+	}
+	return nil
+}
+
+// rememberPlace adds what was found to the parts of a state, if it is new.
+func (a *Agent) rememberPlace(parts map[string][]byte) error {
+	p := &a.place
+	if p.found.Cloud == p.stored.Cloud && maps.Equal(p.found.From, p.stored.From) {
+		return nil
+	}
+	raw, err := json.Marshal(placeState{a.cfg.BootID, cloud.Found{Cloud: p.found.Cloud, From: p.found.From, Signed: p.found.Signed}})
+	if err != nil {
+		return fmt.Errorf("encode where the node stands: %w", err)
+	}
+	parts[placeKey], p.stored = raw, p.found
+	return nil
 }
 
 // follow takes over what is known by now of where the node stands, and has the

@@ -133,9 +133,10 @@ func TestServiceThatComesLateIsHeard(t *testing.T) {
 	})
 }
 
-// TestRestartKeepsExpectingWhileTheCloudIsSilent holds that a missing sibling is
-// not forgotten because a metadata service has a bad day.
-func TestRestartKeepsExpectingWhileTheCloudIsSilent(t *testing.T) {
+// TestRestartKeepsTheIdentityWhileTheCloudIsSilent holds that neither a contract
+// loses its GPUs nor a missing sibling is forgotten because a metadata service
+// has a bad day.
+func TestRestartKeepsTheIdentityWhileTheCloudIsSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
 		var well, ill metadata.Network
@@ -143,11 +144,13 @@ func TestRestartKeepsExpectingWhileTheCloudIsSilent(t *testing.T) {
 		well.Serve(linkLocal, metadata.AWS(p5))
 		ill.Silence(linkLocal)
 		ill.Silence("[fd00:ec2::254]:80")
-		_, _, stop := start(t, dir, "", inAWS(t, &well))
+		boot := "1"
+		booted := func(c *agent.Config) { c.BootID = boot }
+		_, _, stop := start(t, dir, "", inAWS(t, &well), booted)
 		time.Sleep(30 * time.Second)
 		stop()
 		began := time.Now()
-		a, _, stop := start(t, dir, "", inAWS(t, &ill))
+		a, _, stop := start(t, dir, "", inAWS(t, &ill), booted)
 		time.Sleep(4 * time.Second)
 		if a.Stats().Frames == 0 {
 			t.Errorf("no frame %s after the start", time.Since(began))
@@ -163,6 +166,16 @@ func TestRestartKeepsExpectingWhileTheCloudIsSilent(t *testing.T) {
 					t.Errorf("goodbye of %s", e.GPU)
 				}
 			}
+		}
+		if c := bs[len(bs)-1].Node.Cloud; c.Account != p5.Account || c.InstanceType != p5.Type {
+			t.Errorf("after the restart it stands in %+v", c)
+		}
+		boot = "2" // perhaps another machine
+		_, _, stop = start(t, dir, "", inAWS(t, &ill), booted)
+		time.Sleep(10 * time.Second)
+		bs = stop()
+		if c := bs[len(bs)-1].Node.Cloud; c != (usage.Cloud{Provider: "aws", Reservation: "cr-1"}) {
+			t.Errorf("after a reboot it stands in %+v", c)
 		}
 	})
 }
