@@ -462,6 +462,18 @@ func TestReportOverHTTPIsWhatWasClosed(t *testing.T) {
 	if first.Code != 200 || first.Body.String() != again.Body.String() {
 		t.Errorf("status %d: the closed month is not the same bytes", first.Code)
 	}
+	// A breakdown is of what is known now, and says that the month is closed;
+	// the page shows the month as it was closed unless it is asked for one.
+	var grouped contract.Report
+	body := do(h, "GET", "/api/v1/report?month=2026-10&by=team", nil).Body.Bytes()
+	if err := json.Unmarshal(body, &grouped); err != nil || grouped.Breakdown == nil || grouped.Edition.State != contract.Closed || grouped.Edition.Revision != nil {
+		t.Errorf("closed month by team: %v: edition %+v, breakdown %+v", err, grouped.Edition, grouped.Breakdown)
+	}
+	for query, want := range map[string]bool{"month=2026-10": false, "month=2026-10&by=team": true} {
+		if page := do(h, "GET", "/?"+query, nil).Body.String(); strings.Contains(page, `<b aria-current="true">team`) != want {
+			t.Errorf("page %s is by team: %v, want %v", query, !want, want)
+		}
+	}
 	problem(t, do(h, "GET", "/api/v1/report?month=2026-10&revision=1", nil), 404)
 	problem(t, do(h, "GET", "/api/v1/report?revision=1", nil), 400)
 	w := do(h, "GET", "/api/v1/periods", nil)

@@ -25,13 +25,14 @@ var ErrNoRevision = errors.New("no such revision")
 
 // Report answers with what was closed where a whole month is asked for that is
 // closed, the latest revision if none is named, and with Report otherwise: also
-// for a breakdown, which is no part of what is closed. The contracts are those
-// in force; what is closed keeps its own.
+// for a breakdown, which is no part of what is closed; its Edition says that the
+// month is closed, and names no revision. The contracts are those in force; what
+// is closed keeps its own.
 func (b *Books) Report(ctx context.Context, contracts []contract.Contract, ask Ask, now time.Time) (contract.Report, error) {
 	if err := ask.Check(); err != nil {
 		return contract.Report{}, err
 	}
-	if ask.Month == "" || ask.By != "" {
+	if ask.Month == "" {
 		return Report(ctx, b.store, contracts, ask, now)
 	}
 	entries, err := b.journal.Entries(ctx)
@@ -39,8 +40,12 @@ func (b *Books) Report(ctx context.Context, contracts []contract.Contract, ask A
 		return contract.Report{}, err
 	}
 	revisions := ledger.Revisions(entries, ask.Month)
-	if len(revisions) == 0 && ask.Revision == "" {
-		return Report(ctx, b.store, contracts, ask, now)
+	if ask.By != "" || len(revisions) == 0 && ask.Revision == "" {
+		rep, err := Report(ctx, b.store, contracts, ask, now)
+		if err == nil && len(revisions) > 0 {
+			rep.Edition.State = contract.Closed
+		}
+		return rep, err
 	}
 	e, err := pick(revisions, ask)
 	if err != nil {

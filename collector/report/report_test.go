@@ -363,6 +363,14 @@ func TestCSVIsNoFormula(t *testing.T) {
 	}
 }
 
+func TestBreakdownOfAClosedMonthSaysSo(t *testing.T) {
+	r := fleetBy(t)
+	r.Edition.State = contract.Closed
+	if got := string(text(t, r, report.Options{})); !strings.Contains(got, "\nclosed; this is what is known now, and may differ") {
+		t.Errorf("text begins %.300s", got)
+	}
+}
+
 // TestNamesKeepTheirEnds holds that a name that is too long for its column is
 // cut in the middle, to the width.
 func TestNamesKeepTheirEnds(t *testing.T) {
