@@ -94,6 +94,9 @@ func watch(ctx context.Context, st store.Store, contracts []contract.Contract, m
 	if err != nil {
 		return nil, err
 	}
+	if len(events) == maxWatched {
+		return nil, fmt.Errorf("read events: there are more than %d starts and stops of agents: whose an incident is cannot be told", maxWatched)
+	}
 	for _, e := range events {
 		w.Events = append(w.Events, contract.NodeEvent{Node: e.Node, Event: e.Event})
 	}
@@ -112,7 +115,7 @@ func ClaimBundle(ctx context.Context, st store.Store, contracts []contract.Contr
 	}
 	i := slices.IndexFunc(d.Incidents, func(x contract.Incident) bool { return x.ID == id })
 	if i < 0 {
-		return nil, fmt.Errorf("%w %q: %s has %d incidents (late data may have moved its begin: list them again)", ErrUnknownIncident, id, d.Period, len(d.Incidents))
+		return nil, fmt.Errorf("%w %q: %s has %d incidents, and not this one (it may be of another month, or late data moved its begin)", ErrUnknownIncident, id, d.Period, len(d.Incidents))
 	}
 	b := &claim.Bundle{StoreID: st.ID(), Incident: d.Incidents[i], WithHolders: holders}
 	c := slices.IndexFunc(contracts, func(c contract.Contract) bool { return c.ID == b.Incident.Contract })
@@ -163,6 +166,9 @@ func gather(ctx context.Context, st store.Store, b *claim.Bundle, w *contract.Wa
 	}
 	if b.Events, err = st.EventsOf(ctx, store.EventQuery{FromMs: from, ToMs: to, Node: x.Site.Node, Limit: maxBundled}); err != nil {
 		return err
+	}
+	if len(b.Events) == maxBundled {
+		return fmt.Errorf("read events: node %s has more than %d around incident %s", x.Site.Node, maxBundled, x.ID)
 	}
 	b.Events = slices.DeleteFunc(b.Events, func(e store.Event) bool { return e.GPU != "" && !slices.Contains(x.GPUs, e.GPU) })
 	return chain(ctx, st, b)

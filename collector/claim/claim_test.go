@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -80,8 +81,26 @@ func TestVerifyFindsWhatAForgerLeaves(t *testing.T) {
 	f("xid", "records.csv", ",60000,0,0,0,0,xid_79,", ",30000,0,0,0,0,xid_79,", "the records show 4190000")
 	f("unreachable", "records.csv", ",151\n", ",99\n", "is not in chain.csv")
 	f("unreachable", "chain.csv", ",n1,", ",n1,0", "names")
+	second := string(regexp.MustCompile(`,152,n1,[0-9a-f]{64},[0-9a-f]{64},`).Find(body(good(t, "unreachable"), "chain.csv")))
+	f("unreachable", "chain.csv", second, second[:len(",152,n1,")+64]+",,", `names ""`)
 	f("unreachable", "claim.json", "gpumeter.claim/v1", "gpumeter.claim/v9", "schema")
 	f("xid", "records.csv", "busy_ms", "lazy_ms", `no column "busy_ms"`)
+}
+
+func body(files []claim.File, name string) []byte {
+	return files[slices.IndexFunc(files, func(f claim.File) bool { return f.Name == name })].Body
+}
+
+// What is read out of a Prometheus has no chain.
+func TestVerifyTakesBatchesWithoutAChain(t *testing.T) {
+	files := good(t, "xid")
+	link := regexp.MustCompile(`(,n3,[0-9a-f]{64},)[0-9a-f]{64},`)
+	i := slices.IndexFunc(files, func(f claim.File) bool { return f.Name == "chain.csv" })
+	files[i].Body = link.ReplaceAll(files[i].Body, []byte("$1,"))
+	files = slices.DeleteFunc(files, func(f claim.File) bool { return f.Name == "SHA256SUMS" })
+	if _, err := claim.Verify(append(files, claim.File{Name: "SHA256SUMS", Body: claim.Sums(files)})); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestTarHoldsTheSameFiles(t *testing.T) {
