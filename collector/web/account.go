@@ -154,8 +154,31 @@ func notesOf(s *contract.Statement) []note {
 		add("Unconfirmed", "%s GPU-hours, %s of undelivered, follow GPUs that fell silent without a goodbye: not claimable until confirmed",
 			contract.Hours(l.UnconfirmedMs), contract.Share(l.UnconfirmedMs, b[contract.Undelivered]))
 	}
+	out = append(out, deliveryNotes(s)...)
 	if l.Cost.UnpricedMs > 0 {
 		add("No price", "%s contracted GPU-hours have no rate in the contract file and are in no amount", contract.Hours(l.Cost.UnpricedMs))
+	}
+	return out
+}
+
+// deliveryNotes say what of the undelivered is not late yet, what unhealthy GPUs
+// took down with them, and what was substituted.
+func deliveryNotes(s *contract.Statement) []note {
+	l := &s.Total
+	var out []note
+	if l.GraceMs > 0 {
+		out = append(out, note{"Not late yet", fmt.Sprintf("%s GPU-hours, %s of undelivered, are within the grace of the ramp",
+			contract.Hours(l.GraceMs), contract.Share(l.GraceMs, l.Buckets[contract.Undelivered]))})
+	}
+	if l.UnhealthyAloneMs < l.Buckets[contract.Unhealthy] {
+		out = append(out, note{"As a whole", fmt.Sprintf("of unhealthy, GPUs were so themselves for %s GPU-hours; the rest went down with its node or rack",
+			contract.Hours(l.UnhealthyAloneMs))})
+	}
+	for i := range s.Tranches {
+		for _, x := range s.Tranches[i].Substitutes {
+			out = append(out, note{"Substituted", fmt.Sprintf("%s GPU-hours of %s stood for %s in %s, at %s %s",
+				contract.Hours(x.Ms), x.Model, s.Tranches[i].Model, s.Tranches[i].Tranche, x.Cost.Figure(), s.Currency)})
+		}
 	}
 	return out
 }
