@@ -9,7 +9,7 @@ import "strings"
 type Applicability struct {
 	// Global says that there are no inclusions by intent; Complex that the
 	// agreement's rule cannot be written down here: then nothing is known to
-	// apply. Both are never true.
+	// apply, but what a tranche pins. Both are never true.
 	Global, Complex bool
 	// Eligibility is the part that counts of what applies, where no rule says more.
 	Eligibility Eligibility

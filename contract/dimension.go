@@ -65,7 +65,7 @@ func (a *Applicability) dimensions() []string {
 // whyNot names the rule for which a does not take p.
 func (a *Applicability) whyNot(p *Presence) string {
 	if a.Complex {
-		return "its scope is complex: nothing is known to be in it"
+		return "its scope is complex: it takes only what it pins"
 	}
 	if _, ok := matches(a.Inclusions, a.IncludeAny, p.Dimension); !ok {
 		for i := range a.Inclusions {

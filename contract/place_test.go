@@ -201,6 +201,20 @@ func TestPlaceNamesNearestTrancheAndRule(t *testing.T) {
 	}
 	f(`acme/a100: provider "gcp" is not "aws"`, provider("gcp"))
 	f(`acme/a100: model "T4" is not "A100"`, func(p *contract.Presence) { p.Model = "T4" })
+	east := h100
+	h100.Scope.Rules = contract.Applicability{
+		Inclusions: []contract.Rule{{Dimension: "x_Node", Operator: contract.StartsWith, Values: []string{"n"}}, {Dimension: "x_Rack", Operator: contract.Exists, Values: []string{"*"}}},
+		Exclusions: []contract.Rule{{Dimension: "AvailabilityZone", Operator: contract.EndsWith, Values: []string{"c"}}},
+	}
+	reserved := func(p *contract.Presence) { p.Reservation, p.Rack = "cr-1", "r1" }
+	f(`acme/h100: x_Rack unknown is not Exists [*]`, func(p *contract.Presence) { p.Reservation = "cr-1" })
+	f(`acme/h100: x_Node "other" is not StartsWith [n]`, func(p *contract.Presence) { reserved(p); p.Node = "other" })
+	f(`acme/h100: AvailabilityZone "us-east-1c" is excluded: EndsWith [c]`, func(p *contract.Presence) { reserved(p); p.Zone = "us-east-1c" })
+	h100.Scope.Rules = contract.Applicability{Complex: true}
+	f(`acme/h100: its scope is complex: it takes only what it pins`, reserved)
+	h100.Scope.Pins = []string{"n1"}
+	check(t, place(bought(a100, h100), 10, stood("x", "n1", 0, 10, reserved)), "x 0-10 in acme/h100")
+	h100 = east
 	f(`acme/h100: account unknown is not in [111]`, func(p *contract.Presence) { p.Account = "" })
 	f(`acme/h100: region "us-west-2" is not in [us-east-1, us-east-2]`, region("us-west-2"))
 	f(`acme/h100: reservation "cr-2" is not in [cr-1]`, func(p *contract.Presence) { p.Reservation = "cr-2" })

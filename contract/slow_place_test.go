@@ -155,7 +155,7 @@ func (s *slow) match(r ref, p *contract.Presence) (rank, bool) {
 			out.accepted, ok = 1, provider
 		}
 	}
-	ok = ok && slowScope(&t.Scope.Rules, p)
+	ok = ok && (slowScope(&t.Scope.Rules, p) || (t.Scope.Rules.Complex && out.pinned == 1))
 	for _, x := range []bool{has(t.Scope.Accounts, p.Account), has(t.Scope.Regions, p.Region), has(t.Scope.Reservations, p.Reservation)} {
 		ok = ok && x
 	}
