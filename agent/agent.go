@@ -100,7 +100,8 @@ type Snapshot struct {
 	Node  usage.Node
 	// Cloud is what is known of where the node stands, and who said so.
 	Cloud cloud.Found
-	// Missing is how many of Node.ExpectedGPUs were never seen.
+	// Missing is how many of Node.ExpectedGPUs were never seen although the
+	// driver answers.
 	Missing int
 	Totals  map[string][]metric.Reading // by UUID
 	Holders map[string][]usage.Holder   // by UUID of GPUs and compute instances; one that is nobody is a free GPU

@@ -79,7 +79,7 @@ type Status struct {
 	// Cloud is where the node stands, who said so and who did not answer.
 	Cloud cloud.Found `json:"cloud"`
 	// Expected is how many GPUs the node should have, zero where nobody says,
-	// and Missing how many of them were never seen.
+	// and Missing how many of them were never seen although the driver answers.
 	Expected int `json:"expected_gpus,omitempty"`
 	Missing  int `json:"missing_gpus,omitempty"`
 }

@@ -20,7 +20,8 @@ type place struct {
 	node   usage.Node
 	found  cloud.Found
 	stored cloud.Found // what the spool has of found
-	// missing is how many of the expected GPUs were never seen.
+	// missing is how many of the expected GPUs were never seen although the driver
+	// answers.
 	missing int
 	// elsewhere is what Config.Elsewhere said at a boot time.
 	elsewhere   int
@@ -98,8 +99,9 @@ func (a *Agent) follow(f *metric.Frame) {
 	}
 	s, known := a.siblings()
 	if !known {
-		s.GPUs, _ = a.meter.Missing() // go on
+		s = a.meter.Expected() // go on
 	}
+	s.Elsewhere = 0
 	if s.GPUs > 0 && f.Driver.Up && f.Driver.GPUs < s.GPUs && a.cfg.Elsewhere != nil {
 		if p.elsewhereAt == 0 || f.Boot-p.elsewhereAt >= elsewhereEvery {
 			p.elsewhere, p.elsewhereAt = a.cfg.Elsewhere(f), f.Boot
@@ -126,16 +128,20 @@ func (a *Agent) siblings() (s meter.Siblings, known bool) {
 // count tells of GPUs that are missing, once for each change.
 func (a *Agent) count() {
 	p := &a.place
-	expected, missing := a.meter.Missing()
-	if missing != p.missing {
-		a.cfg.Log.Warn("GPUs that the node should have and that were never seen", "missing", missing, "expected", expected)
+	expected := a.meter.Expected().GPUs
+	_, missing := a.meter.Missing()
+	switch {
+	case missing > p.missing:
+		a.cfg.Log.Warn("GPUs that the node should have are missing", "missing", missing, "expected", expected)
+	case missing < p.missing:
+		a.cfg.Log.Info("GPUs that were missing are there or not expected any more", "missing", missing, "expected", expected)
 	}
 	p.node.ExpectedGPUs, p.missing = expected, missing
 }
 
 var (
 	expectedDesc = &metric.Desc{Name: "gpumeter.node.gpus.expected", Help: "GPUs that a node of this instance type has, or that the operator says it has. Absent where nobody says."}
-	missingDesc  = &metric.Desc{Name: "gpumeter.node.gpus.missing", Help: "Expected GPUs that were never seen. They are on record as missing siblings once the driver answers."}
+	missingDesc  = &metric.Desc{Name: "gpumeter.node.gpus.missing", Help: "Expected GPUs that were never seen although the driver answers. They are on record as unhealthy."}
 	sourceDescs  = failing(cloud.Sources())
 )
 

@@ -124,7 +124,7 @@ func (l *life) step(at int64) {
 	l.keep(l.m.Observe(f))
 	l.sick = l.missing() > 0 && (l.sick || l.up)
 	l.lastMs = at
-	if _, got := l.m.Missing(); got != l.missing() {
+	if got, _ := l.m.Missing(); got != l.missing() {
 		l.t.Fatalf("at %d: %d missing, want %d", at, got, l.missing())
 	}
 }

@@ -30,9 +30,19 @@ func (m *Meter) Expect(s Siblings) {
 	m.siblings = s
 }
 
-// Missing returns how many GPUs the node should have, and how many of them were
-// never seen.
-func (m *Meter) Missing() (expected, missing int) { return m.siblings.GPUs, len(m.slots) }
+// Expected returns the GPUs that the node should have.
+func (m *Meter) Expected() Siblings { return m.siblings }
+
+// Missing returns how many of the expected GPUs were never seen, and how many of
+// those are missing or lost for all that is known, and not only silent.
+func (m *Meter) Missing() (unseen, missing int) {
+	for _, s := range m.slots {
+		if s.fault.reason != "" {
+			missing++
+		}
+	}
+	return len(m.slots), missing
+}
 
 // slot stands on record for a GPU that the node should have and that nobody has
 // seen. It is at fault from the first frame that shows it to be missing, and

@@ -93,8 +93,8 @@ func TestMissingSiblingIsUnhealthyFromFirstSight(t *testing.T) {
 	if got := said(cs, usage.EventUnhealthy); !cmp.Equal(got, []string{"n1/slot-7 missing_sibling"}) {
 		t.Errorf("unhealthy %q", got)
 	}
-	if expected, missing := m.Missing(); expected != 8 || missing != 1 {
-		t.Errorf("%d of %d are missing, want 1 of 8", missing, expected)
+	if unseen, missing := m.Missing(); unseen != 1 || missing != 1 {
+		t.Errorf("%d unseen, %d missing, want 1 of each", unseen, missing)
 	}
 }
 
@@ -161,6 +161,9 @@ func TestGPUsOfADriverThatNeverCameUpAreUnobserved(t *testing.T) {
 		f := frame(time.Duration(sec) * time.Second)
 		f.Driver = metric.Driver{Reason: metric.ReasonMismatch}
 		cs = append(cs, m.Observe(f)...)
+	}
+	if unseen, missing := m.Missing(); unseen != 8 || missing != 0 {
+		t.Errorf("%d unseen, %d missing, want all and none", unseen, missing)
 	}
 	for k := range 8 {
 		s, span, reasons := ofGPU(cs, usage.Slot("n1", k))
