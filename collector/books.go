@@ -51,7 +51,8 @@ func (b *Books) Close(ctx context.Context, contracts []contract.Contract, m cont
 
 // Correct computes a closed month again, with its own terms and placements and
 // all that is in the store by now. If that says otherwise than the latest
-// revision, it becomes a new one. It returns the latest.
+// revision, also of GPUs that the placements do not know, it becomes a new one.
+// It returns the latest.
 func (b *Books) Correct(ctx context.Context, m contract.Month, now time.Time) (ledger.Sealed, error) {
 	return b.revise(ctx, m, func(revisions []ledger.Sealed) (*draft, error) {
 		if len(revisions) == 0 {
@@ -130,7 +131,7 @@ func (b *Books) entry(ctx context.Context, d *draft, m contract.Month, revisions
 		if err != nil {
 			return e, false, err
 		}
-		if sameFigures(before, d.report) && last.Terms == contract.Hash(d.terms) && last.Placements == contract.Hash(d.placements) {
+		if sameFigures(before, d.report) && last.UnplacedMs == d.unplacedMs && last.Terms == contract.Hash(d.terms) && last.Placements == contract.Hash(d.placements) {
 			return e, false, nil
 		}
 		if e.Corrections, err = contract.Correct(before, d.report); err != nil {

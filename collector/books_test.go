@@ -234,14 +234,16 @@ func TestClosedMonthAndItsCorrections(t *testing.T) {
 	// closed: it is told, and placed on request.
 	put(t, st, d.node, store.Committed)
 	e, err := books.Correct(ctx, october, closes.AddDate(0, 0, 4))
-	if err != nil || e.Revision != 2 {
-		t.Fatalf("a node that stood outside made revision %d, %v", e.Revision, err)
+	newYork := october.In(contracts[1].Zone)
+	if want := 2 * (newYork.ToMs - at("2026-10-01T00:00:00Z")); err != nil || e.Revision != 3 || len(e.Corrections) != 0 || e.UnplacedMs != want {
+		t.Fatalf("a node that stood outside made %+v, %v, want no line and %d GPU-ms unplaced", e, err, want)
 	}
-	if e, err = books.Restate(ctx, contracts, october, closes.AddDate(0, 0, 5)); err != nil || e.Revision != 3 || e.Kind != ledger.Restatement {
+	sameLedger(t, "with a node outside", revisionOf(t, books, "latest"), all)
+	if e, err = books.Restate(ctx, contracts, october, closes.AddDate(0, 0, 5)); err != nil || e.Revision != 4 || e.Kind != ledger.Restatement || e.UnplacedMs != 0 {
 		t.Fatalf("restatement = %+v, %v", e, err)
 	}
 	everything := truth(t, d.onTime, d.second, d.third, d.node)
-	sameLedger(t, "after the restatement", revisionOf(t, books, "3"), everything)
+	sameLedger(t, "after the restatement", revisionOf(t, books, "4"), everything)
 	addsUp(t, ctx, st, closed, everything)
 
 	// Nothing of this has touched what was closed.
@@ -250,7 +252,7 @@ func TestClosedMonthAndItsCorrections(t *testing.T) {
 		t.Error("the closed report is no longer the same bytes")
 	}
 	entries, err := ledger.New(st).Entries(ctx)
-	if err != nil || len(entries) != 4 || entries[0].SHA256 != closing.SHA256 {
+	if err != nil || len(entries) != 5 || entries[0].SHA256 != closing.SHA256 {
 		t.Errorf("ledger = %+v, %v", entries, err)
 	}
 	if _, err := ledger.Verify(ctx, st, closing.SHA256, func(d, p string) { t.Errorf("%s: %s", d, p) }); err != nil {

@@ -86,9 +86,6 @@ func (a *booksArgs) periods(ctx context.Context) (list []collector.Standing, err
 // revision reads a revision of a closed month.
 func (a *booksArgs) revision(ctx context.Context, month, revision string) (rep contract.Report, err error) {
 	ask := collector.Ask{Month: month, Revision: revision}
-	if err := ask.Check(); err != nil {
-		return rep, usageError{err}
-	}
 	if a.Data != "" {
 		err = a.open(ctx, false, func(_ *duckdb.DB, b *collector.Books, contracts []contract.Contract) error {
 			rep, err = b.Report(ctx, contracts, ask, time.Now())

@@ -35,6 +35,11 @@ closed and the differences add up to the later revision, exactly.`,
   gpumeter diff 2026-10 --from 0 --to 2 -o json`,
 		Args: oneArg("MONTH"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			for _, revision := range []string{from, to} {
+				if err := (collector.Ask{Month: args[0], Revision: revision}).Check(); err != nil {
+					return usageError{err}
+				}
+			}
 			before, err := a.revision(cmd.Context(), args[0], from)
 			if err != nil {
 				return err
