@@ -36,3 +36,12 @@ func TestDocsNameEveryKeyAndTheirExampleIsRead(t *testing.T) {
 		}
 	}
 }
+
+// TestDocsHaveTheSchema holds the copy of the schema that editors are pointed
+// to.
+func TestDocsHaveTheSchema(t *testing.T) {
+	got, err := os.ReadFile("../../docs/contracts.schema.json")
+	if err != nil || string(got) != string(Schema()) {
+		t.Errorf("docs/contracts.schema.json is not collector/contractfile/schema.json, %v: copy it", err)
+	}
+}
