@@ -16,10 +16,10 @@ BUILD   := $(GO) build -trimpath -tags grpcnotrace -ldflags "-s -w -X main.versi
 TOOL    := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help tools build sim run test lint race fuzz torture e2e e2e-slurm servers bench gpu-check man clean
+.PHONY: help tools build sim run test lint race fuzz torture e2e e2e-slurm e2e-clickhouse servers bench gpu-check man clean
 
 help: ## print the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 tools: ## check that everything the build needs is installed
 	@command -v $(GO) >/dev/null || { echo "go is missing: install Go 1.26 or newer from https://go.dev/dl/"; exit 1; }
@@ -83,6 +83,19 @@ e2e-slurm: export GPUMETER_SIM_DIR := $(CURDIR)/bin/sim
 e2e-slurm: build ## as root: run jobs of a real Slurm on simulated GPUs, and look for them on record
 	@command -v slurmd >/dev/null && command -v munged >/dev/null || { echo "installing Slurm"; apt-get update -qq && apt-get install -y -qq slurmctld slurmd slurm-client munge >/dev/null; }
 	GPUMETER_E2E_BIN=$(CURDIR)/bin $(GO) test -count=1 -tags e2e -run Slurm -v ./e2e/...
+
+# ClickHouse of 2018 and ZooKeeper are Debian's. Today's ClickHouse is a library
+# in an npm package; without npm, its test is skipped.
+CHDB := $(CURDIR)/bin/tools/libchdb.so
+
+e2e-clickhouse: build ## run collectors against a real ClickHouse cluster
+	@command -v clickhouse-server >/dev/null && [ -e /usr/share/java/zookeeper.jar ] || { echo "installing clickhouse-server and zookeeper"; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends clickhouse-server zookeeper default-jre-headless >/dev/null; }
+	@mkdir -p bin/tools; [ -e $(CHDB) ] || ! command -v npm >/dev/null || { echo "fetching libchdb (560 MB)"; \
+		cd $(TMPDIR) && npm pack --silent @chdb/lib-linux-x64-gnu@26.5.3 >/dev/null && tar xzf chdb-lib-linux-x64-gnu-26.5.3.tgz package/libchdb.so \
+		&& mv package/libchdb.so $(CHDB) && rm -r chdb-lib-linux-x64-gnu-26.5.3.tgz package; }
+	GPUMETER_BIN=$(CURDIR)/bin/gpumeter GPUMETER_CHDB=$$(ls $(CHDB) 2>/dev/null) \
+		$(GO) test -count=1 -timeout 1h -v -tags e2e_clickhouse ./e2e/clickhouse
 
 bench: tools ## run the benchmarks and print one table
 	@$(GO) test -run '^$$' -bench . -benchmem ./... | awk '/^Benchmark/ {print}' | column -t

@@ -6,6 +6,6 @@ FROM (
     ARRAY JOIN records AS r
     WHERE (long = 1 OR month >= @low) AND month <= @high AND from_ms < @to AND to_ms > @from
         AND (agent, epoch, seq, hash) NOT IN (SELECT agent, epoch, seq, hash FROM losers)
-)
-ALL INNER JOIN (SELECT unit, lo, hi FROM disputed) USING (unit)
+) AS found
+ALL INNER JOIN (SELECT unit, lo, hi FROM disputed) AS asked USING (unit)
 WHERE start_ms < hi AND end_ms > lo

@@ -7,6 +7,6 @@ FROM (
     WHERE (long = 1 OR month >= @low) AND month <= @high AND from_ms < @to AND to_ms > @from
         AND (agent, epoch, seq, hash) NOT IN (SELECT agent, epoch, seq, hash FROM losers)
         AND (r.unit, agent, epoch, seq, r.start_ms) IN (SELECT unit, agent, epoch, seq, start_ms FROM lost)
-)
-ALL INNER JOIN (SELECT unit, lo, hi FROM asked_spans) USING (unit)
+) AS found
+ALL INNER JOIN (SELECT unit, lo, hi FROM asked_spans) AS asked USING (unit)
 WHERE greatest(greatest(start_ms, lo), @from) < least(least(end_ms, hi), @to)

@@ -16,9 +16,9 @@ FROM (
             AND (agent, epoch, seq, hash) NOT IN (SELECT agent, epoch, seq, hash FROM losers)
             AND r.start_ms < @to AND r.end_ms > @from
             AND (r.unit, agent, epoch, seq, r.start_ms) NOT IN (SELECT unit, agent, epoch, seq, start_ms FROM lost)
-    )
-    ALL INNER JOIN (SELECT unit, lo, hi FROM asked_spans) USING (unit)
+    ) AS found
+    ALL INNER JOIN (SELECT unit, lo, hi FROM asked_spans) AS asked USING (unit)
     WHERE greatest(greatest(start_ms, lo), @from) < least(least(end_ms, hi), @to)
-)
-ALL INNER JOIN (SELECT bucket, edge FROM asked_edges) USING (bucket)
+) AS found
+ALL INNER JOIN (SELECT bucket, edge FROM asked_edges) AS asked USING (bucket)
 WHERE start_ms < edge AND end_ms > edge

@@ -12,6 +12,6 @@ FROM (
         AND (agent, epoch, seq, hash) NOT IN (SELECT agent, epoch, seq, hash FROM losers)
         AND r.start_ms < @to AND r.end_ms > @from
         AND (r.unit, agent, epoch, seq, r.start_ms) NOT IN (SELECT unit, agent, epoch, seq, start_ms FROM lost)
-)
-ALL INNER JOIN (SELECT unit, lo, hi FROM asked_spans) USING (unit)
+) AS found
+ALL INNER JOIN (SELECT unit, lo, hi FROM asked_spans) AS asked USING (unit)
 WHERE greatest(greatest(start_ms, lo), @from) < least(least(end_ms, hi), @to) AND (start_ms < lo OR end_ms > hi)

@@ -17,10 +17,10 @@ FROM (
             AND (agent, epoch, seq, hash) NOT IN (SELECT agent, epoch, seq, hash FROM losers)
             AND r.start_ms >= @from AND r.end_ms <= @to
             AND (r.unit, agent, epoch, seq, r.start_ms) NOT IN (SELECT unit, agent, epoch, seq, start_ms FROM lost)
-    )
-    ALL INNER JOIN (SELECT unit, lo, hi, key FROM asked_spans) USING (unit)
+    ) AS found
+    ALL INNER JOIN (SELECT unit, lo, hi, key FROM asked_spans) AS asked USING (unit)
     WHERE start_ms >= lo AND end_ms <= hi
-)
-ALL INNER JOIN (SELECT bucket, from_ms, to_ms, slot FROM asked_slots) USING (bucket)
+) AS found
+ALL INNER JOIN (SELECT bucket, from_ms, to_ms, slot FROM asked_slots) AS asked USING (bucket)
 WHERE start_ms >= from_ms AND end_ms <= to_ms
 GROUP BY key, slot

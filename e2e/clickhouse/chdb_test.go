@@ -1,0 +1,222 @@
+//go:build e2e_clickhouse
+
+package clickhouse_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ebitengine/purego"
+
+	"github.com/gpumeter/gpumeter/collector/store/clickhouse"
+	"github.com/gpumeter/gpumeter/usage"
+)
+
+const sqlFolder = "../../collector/store/clickhouse/sql"
+
+// TestStatementsRunOnTodaysClickHouse runs every statement of the store on an
+// old server and on libchdb, a ClickHouse of today as a library, with the same
+// rows, and wants the same answers.
+func TestStatementsRunOnTodaysClickHouse(t *testing.T) {
+	path := os.Getenv("GPUMETER_CHDB")
+	if path == "" {
+		t.Skip("GPUMETER_CHDB does not name a libchdb.so; it is in the npm package @chdb/lib-linux-x64-gnu")
+	}
+	c := startServers(t, 1, 1)
+	old := oldEngine{"http://" + c.servers()[0].http + "/?database=both"}
+	fill(t, c.store("both"))
+	today := openChdb(t, path)
+	t.Logf("ClickHouse %s and %s", old.run(t, "SELECT version()"), today.run(t, "SELECT version()"))
+	for _, table := range schema(t, today) {
+		rows := old.run(t, "SELECT * FROM "+table)
+		if rows == "" {
+			t.Errorf("table %s is empty: nothing is compared", table)
+			continue
+		}
+		today.run(t, "INSERT INTO "+table+" FORMAT TSV\n"+rows)
+	}
+	for name, text := range statements(t) {
+		t.Run(name, func(t *testing.T) {
+			for _, e := range []engine{old, today} {
+				for _, temporary := range temporaries[name] {
+					e.run(t, "CREATE TABLE "+temporary+" ENGINE = Memory AS "+rowsOf[temporary+" of "+name])
+				}
+			}
+			got, want := sorted(today.run(t, text)), sorted(old.run(t, text))
+			if !slices.Equal(got, want) || len(got) == 0 && name != "raced" {
+				t.Errorf("today %d rows, before %d:\n%.2000s\n%.2000s", len(got), len(want), strings.Join(got, "\n"), strings.Join(want, "\n"))
+			}
+			for _, e := range []engine{old, today} {
+				for _, temporary := range temporaries[name] {
+					e.run(t, "DROP TABLE "+temporary)
+				}
+			}
+		})
+	}
+}
+
+// engine runs one statement and returns its answer as tab-separated lines. An
+// error fails the test.
+type engine interface {
+	run(t *testing.T, statement string) string
+}
+
+// oldEngine is a server.
+type oldEngine struct{ url string }
+
+func (e oldEngine) run(t *testing.T, statement string) string {
+	t.Helper()
+	res, err := http.Post(e.url, "text/plain", strings.NewReader(statement))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("before: %.300s: %v: %s", statement, err, body)
+	}
+	return string(body)
+}
+
+// chdb is a ClickHouse in this process.
+type chdb struct {
+	conn    uintptr
+	query   func(conn uintptr, query string, n uintptr, format string, m uintptr) uintptr
+	problem func(result uintptr) string
+	buffer  func(result uintptr) string
+	destroy func(result uintptr)
+}
+
+func openChdb(t *testing.T, path string) *chdb {
+	t.Helper()
+	lib, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_GLOBAL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &chdb{}
+	var connect func(argc int32, argv []*byte) *uintptr
+	purego.RegisterLibFunc(&connect, lib, "chdb_connect")
+	purego.RegisterLibFunc(&e.query, lib, "chdb_query_n")
+	purego.RegisterLibFunc(&e.problem, lib, "chdb_result_error")
+	purego.RegisterLibFunc(&e.buffer, lib, "chdb_result_buffer")
+	purego.RegisterLibFunc(&e.destroy, lib, "chdb_destroy_query_result")
+	arguments := [][]byte{[]byte("chdb\x00"), []byte("--path=" + t.TempDir() + "\x00")}
+	e.conn = *connect(2, []*byte{&arguments[0][0], &arguments[1][0]})
+	e.run(t, "CREATE DATABASE both")
+	e.run(t, "USE both")
+	return e
+}
+
+func (e *chdb) run(t *testing.T, statement string) string {
+	t.Helper()
+	const format = "TSV"
+	r := e.query(e.conn, statement, uintptr(len(statement)), format, uintptr(len(format)))
+	defer e.destroy(r)
+	if text := e.problem(r); text != "" {
+		t.Fatalf("today: %.300s: %s", statement, text)
+	}
+	return strings.Clone(e.buffer(r))
+}
+
+// schema makes the tables of the store and returns their names.
+func schema(t *testing.T, e engine) []string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(sqlFolder, "0001_schema.sql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for s := range strings.SplitSeq(string(text), ";\n") {
+		if _, rest, ok := strings.Cut(s, "CREATE TABLE IF NOT EXISTS "); ok {
+			name, _, _ := strings.Cut(rest, " ")
+			out = append(out, name)
+			e.run(t, strings.ReplaceAll(s, "{engine}", "ReplacingMergeTree()")+" SETTINGS fsync_after_insert = 1, fsync_part_directory = 1")
+		}
+	}
+	return out
+}
+
+// fill lets two agents record the same GPUs in part, beside conflicts,
+// quarantine, events and documents.
+func fill(t *testing.T, address string) {
+	t.Helper()
+	a, err := clickhouse.ParseAddress(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := clickhouse.Open(t.Context(), clickhouse.Options{Address: a, Grace: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var all []usage.Sealed
+	for agent := range 2 {
+		for _, s := range history(t, agent) {
+			b := s.Batch
+			b.Events = []usage.Event{{AtMs: b.Records[0].StartMs, Kind: usage.EventGoodbye, GPU: b.GPUs[0].UUID, Detail: "it's \t"}}
+			other := b
+			other.IntervalMs++
+			again := b
+			again.Agent = fmt.Sprintf("%032x", 100+agent)
+			for _, b := range []usage.Batch{b, again, other} {
+				s, err := usage.Seal(b)
+				if err != nil {
+					t.Fatal(err)
+				}
+				all = append(all, s)
+			}
+		}
+	}
+	if _, err := db.Append(t.Context(), all); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.PutDocument(t.Context(), "a/1", []byte("body")); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Beat(t.Context(), lifeOfTheTest); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// statements returns those of the store by their files' names, with numbers for
+// their parameters, and a clock that stands.
+func statements(t *testing.T) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(sqlFolder, "*.sql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".sql")
+		if name == "0001_schema" || name == "members" {
+			continue // run elsewhere; of the cluster
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[name] = numbers.Replace(string(text))
+		if strings.Contains(out[name], "@") {
+			t.Errorf("%s: a parameter has no number", file)
+		}
+	}
+	return out
+}
+
+// sorted returns the lines of an answer in one order.
+func sorted(text string) []string {
+	var out []string
+	for line := range bytes.Lines([]byte(text)) {
+		out = append(out, string(line))
+	}
+	slices.Sort(out)
+	return out
+}
