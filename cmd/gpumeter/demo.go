@@ -16,6 +16,7 @@ import (
 
 	"github.com/gpumeter/gpumeter/collector"
 	"github.com/gpumeter/gpumeter/collector/store"
+	"github.com/gpumeter/gpumeter/contract"
 	"github.com/gpumeter/gpumeter/sim/fleet"
 )
 
@@ -206,6 +207,12 @@ func (d *demo) simulate(ctx context.Context, f *fleet.Fleet) error {
 	}
 	d.progress.begin("writing the fleet's history")
 	if err := feed.catchUp(ctx, d.progress.set); err != nil {
+		return err
+	}
+	// The story has a collector that ran all the time, as it has agents: else no
+	// silence in it could be told from its own.
+	life := contract.Life{FromMs: d.state.Segments[0].From.UnixMilli(), ToMs: d.now().UnixMilli()}
+	if err := d.server.store.Beat(ctx, life); err != nil {
 		return err
 	}
 	d.progress.end(fmt.Sprintf("%d records of %d GPUs", feed.sent, f.GPUs()))
