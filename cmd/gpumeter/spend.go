@@ -7,10 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/http"
-	"net/url"
-	"os"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -61,28 +57,15 @@ Every amount says what it is made of.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&a.URL, "url", envOr("GPUMETER_URL", "http://"+defaultAddress), "collector to ask (environment: GPUMETER_URL)")
-	f.StringVar(&a.TokenFile, "token-file", os.Getenv("GPUMETER_TOKEN_FILE"), "file with the bearer token (environment: GPUMETER_TOKEN_FILE)")
+	f.StringVar(&a.TokenFile, "token-file", envOr("GPUMETER_TOKEN_FILE", ""), "file with the bearer token (environment: GPUMETER_TOKEN_FILE)")
 	f.StringVar(&a.CAFile, "ca-file", "", "file with the certificate authority of the collector")
 	f.StringVar(&a.Data, "data", "", "data folder to open instead, when no collector holds it")
 	f.StringVar(&a.Contracts, "contracts", "", "contract file, with --data")
 	f.StringVar(&a.Ask.Contract, "contract", "", "one contract only")
 	f.StringVar(&a.Ask.At, "at", "", "as of a date (2026-10-01) or a time (default: now)")
 	cmd.MarkFlagsMutuallyExclusive("url", "data")
-	spendOutputFlag(cmd, &a.Output)
+	outputFlag(cmd, &a.Output, "markdown")
 	return cmd
-}
-
-var spendOutputs = []string{"text", "json", "csv", "markdown"}
-
-func spendOutputFlag(cmd *cobra.Command, format *string) {
-	cmd.Flags().StringVarP(format, "output", "o", "text", "text, json, csv or markdown")
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(spendOutputs, cobra.ShellCompDirectiveNoFileComp))
-	cmd.PreRunE = func(*cobra.Command, []string) error {
-		if !slices.Contains(spendOutputs, *format) {
-			return usageError{fmt.Errorf("output %q is not text, json, csv or markdown", *format)}
-		}
-		return nil
-	}
 }
 
 func (a *spendArgs) fetch(ctx context.Context) (contract.SpendReport, error) {
@@ -121,31 +104,9 @@ func (a *spendArgs) openData(ctx context.Context) (contract.SpendReport, error) 
 
 // askCollector asks the collector's API.
 func (a *spendArgs) askCollector(ctx context.Context) (rep contract.SpendReport, err error) {
-	u, err := url.Parse(a.URL)
-	if err != nil || u.Host == "" {
-		return rep, usageError{fmt.Errorf("url %q is not of the form https://HOST:PORT", a.URL)}
-	}
-	u = u.JoinPath("/api/v1/spend")
-	u.RawQuery = a.Ask.Values().Encode()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	body, err := (&claimArgs{URL: a.URL, TokenFile: a.TokenFile, CAFile: a.CAFile}).get(ctx, "/api/v1/spend", a.Ask.Values())
 	if err != nil {
 		return rep, err
-	}
-	client, err := (&reportArgs{TokenFile: a.TokenFile, CAFile: a.CAFile}).client(req)
-	if err != nil {
-		return rep, err
-	}
-	res, err := client.Do(req)
-	if err != nil {
-		return rep, fmt.Errorf("ask the collector at %s (does it run there? --data opens a folder without it): %w", a.URL, errors.Unwrap(err))
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	if err != nil {
-		return rep, fmt.Errorf("ask the collector at %s: %w", a.URL, err)
-	}
-	if res.StatusCode != http.StatusOK {
-		return rep, answerError(a.URL, res, body)
 	}
 	if err := json.Unmarshal(body, &rep); err != nil {
 		return rep, fmt.Errorf("read the answer of %s: %w", a.URL, err)

@@ -71,7 +71,7 @@ type exportRow struct {
 	cost         contract.Money
 	hasCost      bool
 	prepaid      bool
-	scope        scopeObject
+	scope        string // as JSON
 	// Of capacity:
 	gpus    int
 	tranche *contract.Tranche
@@ -91,14 +91,18 @@ func trancheRows(c *contract.Contract, t *contract.Tranche) ([]exportRow, error)
 		if s.GPUs == 0 || end <= s.FromMs {
 			continue
 		}
+		scope := trancheScope(c, t)
+		text, err := scope.text()
+		if err != nil {
+			return nil, err
+		}
 		r := exportRow{
 			c: c, id: c.ID + "/" + t.ID, title: fmt.Sprintf("%d × %s", s.GPUs, t.Model), model: contract.Continuous, interval: "Hourly",
-			fromMs: s.FromMs, toMs: end, gpus: s.GPUs, tranche: t, scope: trancheScope(c, t),
+			fromMs: s.FromMs, toMs: end, gpus: s.GPUs, tranche: t, scope: text,
 		}
 		if len(t.Steps) > 1 {
 			r.id += fmt.Sprintf("/%d", i+1)
 		}
-		var err error
 		if r.cost, r.hasCost, err = t.Price(s.FromMs, end); err != nil {
 			return nil, err
 		}
@@ -118,9 +122,14 @@ func commitmentRows(c *contract.Contract, m *contract.Commitment) ([]exportRow, 
 	if err != nil {
 		return nil, err
 	}
+	scope := applicability(&m.Eligible)
+	text, err := scope.text()
+	if err != nil {
+		return nil, err
+	}
 	whole := exportRow{
 		c: c, id: c.ID + "/" + m.ID, title: m.Title, spend: true, model: m.Model, interval: "Full Period", fromMs: m.FromMs, toMs: m.EndMs,
-		cost: total, hasCost: true, prepaid: m.Shortfall == contract.Forfeit, scope: applicability(&m.Eligible), m: m, total: total,
+		cost: total, hasCost: true, prepaid: m.Shortfall == contract.Forfeit, scope: text, m: m, total: total,
 	}
 	if m.CloudID != "" {
 		whole.id = m.CloudID

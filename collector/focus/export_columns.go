@@ -16,7 +16,7 @@ type exportColumn struct {
 // FOCUS 1.4, and ours after them.
 var exportColumns = []exportColumn{
 	{"BillingCurrency", func(r *exportRow, _ *ExportOptions) string { return r.c.Currency }},
-	{"ContractCommitmentApplicability", func(r *exportRow, _ *ExportOptions) string { return r.scope.text() }},
+	{"ContractCommitmentApplicability", func(r *exportRow, _ *ExportOptions) string { return r.scope }},
 	{"ContractCommitmentBenefitCategory", func(r *exportRow, _ *ExportOptions) string { return benefit(r) }},
 	{"ContractCommitmentCategory", func(r *exportRow, _ *ExportOptions) string { return either(r.spend, "Spend", "Usage") }},
 	{"ContractCommitmentCost", func(r *exportRow, _ *ExportOptions) string { return either(r.hasCost, r.cost.String(), "") }},

@@ -28,12 +28,9 @@ type scopeRule struct {
 // shareObject has decimals between 0 and 1.
 type shareObject struct{ Cost, Usage json.Number }
 
-func (o *scopeObject) text() string {
+func (o *scopeObject) text() (string, error) {
 	b, err := json.Marshal(o)
-	if err != nil { // strings and numbers that were written here
-		panic(err)
-	}
-	return string(b)
+	return string(b), err
 }
 
 // applicability writes a scope in the grammar that it is kept in.

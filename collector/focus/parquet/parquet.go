@@ -85,6 +85,7 @@ func (f *File) start(ctx context.Context, path string, columns []string) error {
 		return errors.New("has none of the columns of FOCUS")
 	}
 	f.cells, f.out = make([]sql.NullString, len(list)), make([]string, len(list))
+	//nolint:rowserrcheck // Next asks for it
 	f.rows, err = f.db.QueryContext(ctx, "SELECT "+strings.Join(list, ", ")+" FROM read_parquet("+quote(path)+")")
 	if err != nil {
 		return fmt.Errorf("read Parquet: %w", err)
