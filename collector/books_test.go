@@ -218,11 +218,7 @@ func TestClosedMonthAndItsCorrections(t *testing.T) {
 			t.Fatalf("correction %d = %+v, %v", i+1, e, err)
 		}
 	}
-	var conflicts []usage.Sealed
-	for _, s := range d.conflicts {
-		conflicts = append(conflicts, s)
-	}
-	put(t, st, conflicts, store.Conflict)
+	put(t, st, d.conflicts, store.Conflict)
 	if e, err := books.Correct(ctx, october, closes.AddDate(0, 0, 3)); err != nil || e.Revision != 2 {
 		t.Errorf("conflicts made revision %d, %v: they change no figure", e.Revision, err)
 	}

@@ -51,7 +51,7 @@ func writePeriods(w io.Writer, list []collector.Standing, format string) error {
 	for _, s := range list {
 		fmt.Fprintf(t, "%s\t%s\t%s", s.Month, s.State, minute(s.ClosesAt))
 		if len(s.Revisions) == 0 {
-			fmt.Fprintln(t)
+			fmt.Fprint(t, "\t\t\t\t\t\n")
 		}
 		for i, r := range s.Revisions {
 			if i > 0 {

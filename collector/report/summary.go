@@ -20,7 +20,7 @@ func (t *text) title() {
 func edition(e *contract.Edition) string {
 	switch {
 	case e.Revision == nil && e.State == contract.Open:
-		return "open: what is late can still come"
+		return "open: it closes at " + moment(e.ClosesAt)
 	case e.Revision == nil && e.State == contract.Closed:
 		return "closed; this is what is known now, and may differ from what was closed"
 	case e.Revision == nil:
