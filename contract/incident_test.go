@@ -90,7 +90,7 @@ func TestSilenceIsClaimableOnlyWithWitnesses(t *testing.T) {
 		w.Stretches[1].ToMs, w.Stretches[1].HealthyMs = at(3000), 3000*minuteMs
 	})
 	f(contract.Ours, "our agent was stopped", say(59, usage.EventAgentStop, 0))
-	f(contract.Claimable, "counts it", say(40, usage.EventAgentStop, 0)) // long before
+	f(contract.Claimable, "counts it", say(40, usage.EventAgentStop, 0))               // long before
 	f(contract.Claimable, "counts it", func(w *contract.Watch, at func(int64) int64) { // it had started again
 		say(57, usage.EventAgentStop, 0)(w, at)
 		say(58, usage.EventAgentStart, 1)(w, at)
