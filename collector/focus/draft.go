@@ -37,8 +37,10 @@ type chargeKey struct {
 	applied string // their ids, joined
 }
 
-// sums are the exact sums of one charge.
+// sums are the exact sums of one charge, and the span that its rows cover: an
+// export that ends at noon must not spread the morning over the day.
 type sums struct {
+	span
 	costs   [4]big.Int
 	applied []applied
 }
@@ -78,13 +80,14 @@ func (d *draft) put(bill billKey, columns []string, charge span, costs [4]*decim
 		if len(d.charges) >= maxCharges {
 			return fmt.Errorf("makes more than %d different charges: import fewer months at a time", maxCharges)
 		}
-		s = &sums{}
+		s = &sums{span: charge}
 		for _, a := range of {
 			s.applied = append(s.applied, applied{strings.Clone(a.commitment), a.own, new(big.Int)})
 		}
 		d.charges[key] = s
 		d.order = append(d.order, key)
 	}
+	s.from, s.to = min(s.from, charge.from), max(s.to, charge.to)
 	for i, cost := range costs {
 		if cost != nil {
 			s.costs[i].Add(&s.costs[i], cost)
@@ -96,7 +99,8 @@ func (d *draft) put(bill billKey, columns []string, charge span, costs [4]*decim
 	return nil
 }
 
-// wholeDay widens a span within one UTC day to the day; a moment stays one.
+// wholeDay is the UTC day of a span within one; longer spans and moments are
+// what they are.
 func wholeDay(s span) span {
 	from := s.from - s.from%dayMs
 	if s.to > s.from && s.to <= from+dayMs {
@@ -179,7 +183,7 @@ func (d *draft) finish() ([]contract.Bill, error) {
 
 func (d *draft) charge(key chargeKey) (contract.Charge, error) {
 	s := d.charges[key]
-	c := contract.Charge{FromMs: key.from, ToMs: key.to, Columns: d.columns[key.columns]}
+	c := contract.Charge{FromMs: s.from, ToMs: s.to, Columns: d.columns[key.columns]}
 	for i := range s.costs {
 		if key.known&(1<<i) == 0 {
 			continue

@@ -92,6 +92,9 @@ func TestImportAddsUpDaysExactlyAndOnce(t *testing.T) {
 	if got := b.Charges[1].Costs.Amount[2]; got != 2_000_000 {
 		t.Errorf("cost of the 2nd = %d", got)
 	}
+	if c := b.Charges[1]; c.ToMs-c.FromMs != 3_600_000 {
+		t.Errorf("an hour's charge lasts %d ms", c.ToMs-c.FromMs)
+	}
 	// The month is not over: the bill goes as far as its metered rows.
 	if want := time.Date(2026, 10, 2, 1, 0, 0, 0, time.UTC); b.CoversToMs != want.UnixMilli() {
 		t.Errorf("covers to %s, want %s", time.UnixMilli(b.CoversToMs).UTC(), want)
