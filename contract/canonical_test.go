@@ -26,6 +26,10 @@ func fill(v reflect.Value, n *int64) {
 		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
 		fill(v.Index(0), n)
 		fill(v.Index(1), n)
+	case reflect.Array:
+		for i := range v.Len() {
+			fill(v.Index(i), n)
+		}
 	case reflect.Pointer:
 		if v.Type() == reflect.TypeFor[*time.Location]() {
 			v.Set(reflect.ValueOf(time.UTC))
@@ -67,6 +71,19 @@ func TestEveryTermSurvives(t *testing.T) {
 	}
 	if again, err := contract.Canonical(got); err != nil || !bytes.Equal(again, text) {
 		t.Errorf("written again: %s, %v, want %s", again, err, text)
+	}
+}
+
+// TestCanonicalLeavesOutWhatIsZero holds that a program with more terms writes
+// the same bytes.
+func TestCanonicalLeavesOutWhatIsZero(t *testing.T) {
+	c := contract.Contract{ID: "small", Zone: zone(t, "Europe/Berlin"), Source: "contracts.yaml:1", Tranches: []contract.Tranche{
+		{ID: "t", Steps: []contract.Step{{FromMs: 7}, {FromMs: 8, GPUs: 2}}, Rates: []contract.Rate{{ToMs: 9, HasOverage: true}}},
+	}}
+	got, err := contract.Canonical([]contract.Contract{c})
+	want := `[{"ID":"small","Tranches":[{"ID":"t","Rates":[{"HasOverage":true,"ToMs":9}],"Steps":[{"FromMs":7},{"FromMs":8,"GPUs":2}]}],"Zone":"Europe/Berlin"}]`
+	if err != nil || string(got) != want {
+		t.Errorf("canonical form = %s, %v, want %s", got, err, want)
 	}
 }
 

@@ -134,6 +134,32 @@ func TestCorrectSeesEveryNumberOfALine(t *testing.T) {
 	}
 }
 
+// TestCorrectTakesEveryNumber compares a line that has every number with one
+// that has none, and back.
+func TestCorrectTakesEveryNumber(t *testing.T) {
+	var l contract.Line
+	n := int64(0)
+	fill(reflect.ValueOf(&l).Elem(), &n)
+	report := func(lines ...contract.Line) contract.Report {
+		return contract.Report{Contracts: []contract.Statement{{Contract: "acme", Currency: "USD", Tranches: lines}}}
+	}
+	for sign, sides := range map[int64][2]contract.Report{1: {report(), report(l)}, -1: {report(l), report()}} {
+		got, err := contract.Correct(sides[0], sides[1])
+		if err != nil || len(got) != 1 {
+			t.Fatalf("corrections = %+v, %v", got, err)
+		}
+		// Three times the line, less the other side, is two or four of it.
+		sum := plus(plus(plus(lineAs(&l), lineAs(&l)), lineAs(&l)), got[0])
+		expected := contract.Correction{}
+		for range 3 + sign {
+			expected = plus(expected, lineAs(&l))
+		}
+		if sum != expected {
+			t.Errorf("sign %d (-want +got):\n%s", sign, cmp.Diff(expected, sum))
+		}
+	}
+}
+
 func TestCorrectComparesOnlyWhatCanBeCompared(t *testing.T) {
 	report := func(period, currency string, tranches ...string) contract.Report {
 		s := contract.Statement{Contract: "acme", Currency: currency}
