@@ -3,18 +3,25 @@
 package e2e_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/gpumeter/gpumeter/collector"
 	"github.com/gpumeter/gpumeter/collector/store/duckdb"
 	"github.com/gpumeter/gpumeter/contract"
 	"github.com/gpumeter/gpumeter/usage"
@@ -44,9 +51,12 @@ func TestSlurmJobsAreOnRecordForTheTimeTheyRan(t *testing.T) {
 	m.scenario("")
 
 	m.drain()
-	sums := m.sums()
-	checkJob(t, working, sums, 3*time.Second)
-	checkJob(t, waiting, sums, 5*time.Second)
+	sums := m.way.sums()
+	for _, j := range []*job{working, waiting} {
+		got := checkJob(t, j, sums)
+		m.checkReport(contract.ByTeam, j.account, got)
+		m.checkReport(contract.ByHolder, "job "+j.account+"/"+j.id, got)
+	}
 	for h, s := range sums {
 		if h.Held() && h.Name != working.id && h.Name != waiting.id {
 			t.Errorf("%+v has %d ms, and is no job of this test", h, s.ObservedMs())
@@ -54,14 +64,16 @@ func TestSlurmJobsAreOnRecordForTheTimeTheyRan(t *testing.T) {
 	}
 }
 
-// checkJob holds a job's record against the clock.
-func checkJob(t *testing.T, j *job, sums map[usage.Holder]usage.Sums, tolerance time.Duration) {
+// checkJob holds what a job has on record against the clock, and returns it. A
+// look that is late, or the folders that are read late, cost a second or two at
+// either end.
+func checkJob(t *testing.T, j *job, sums map[usage.Holder]usage.Sums) usage.Sums {
 	t.Helper()
+	const tolerance = 5 * time.Second
 	h := usage.Holder{Basis: usage.BasisScheduler, Kind: "job", Group: j.account, Name: j.id, Part: j.user}
 	got, ok := sums[h]
 	if !ok {
-		t.Errorf("there is no record of %+v; holders are %v", h, sums)
-		return
+		t.Fatalf("there is no record of %+v; holders are %v", h, sums)
 	}
 	per := time.Duration(got.ObservedMs()) * time.Millisecond / time.Duration(j.gpus)
 	want := j.ended.Sub(j.began)
@@ -72,12 +84,14 @@ func checkJob(t *testing.T, j *job, sums map[usage.Holder]usage.Sums, tolerance 
 	if got.UnallocatedMs != 0 || got.UnmeasuredMs != 0 {
 		t.Errorf("job %s has unallocated or unmeasured time: %+v", j.id, got)
 	}
+	return got
 }
 
 // metering is an agent with a simulated driver that sends to a collector.
 type metering struct {
 	t                      *testing.T
 	dir, url               string // url is of the agent's metrics
+	way                    *watch
 	endAgent, endCollector func()
 }
 
@@ -93,8 +107,11 @@ func startMetering(t *testing.T) *metering {
 	m.scenario("")
 	to, page := address(t), address(t)
 	m.endCollector = start(t, exec.Command(tool(t, "gpumeter"), "collector", "--data", m.data(), "--listen", to))
+	m.way = newWatch(t, "http://"+to)
+	way := httptest.NewServer(m.way)
+	t.Cleanup(way.Close)
 	agent := exec.Command(tool(t, "gpumeter-agent"), "run", "--state", m.dir, "--lock", filepath.Join(m.dir, "lock"), "--listen", page,
-		"--nvml", filepath.Join(library, "libnvidia-ml.so.1"), "--window", "10s", "--node", "n1", "--collector", "http://"+to, "--kubelet-socket", "off")
+		"--nvml", filepath.Join(library, "libnvidia-ml.so.1"), "--window", "10s", "--node", "n1", "--collector", way.URL, "--cloud", "off", "--kubelet-socket", "off")
 	agent.Env = append(os.Environ(), "GPUMETER_SIM_SCENARIO="+filepath.Join(m.dir, "scenario"))
 	m.endAgent = start(t, agent)
 	m.url = "http://" + page + "/metrics"
@@ -171,31 +188,91 @@ func (m *metering) drain() {
 	m.endCollector()
 }
 
-// sums returns what the collector's store has of each holder.
-func (m *metering) sums() map[usage.Holder]usage.Sums {
+// watch is a way to the collector that keeps the records that pass.
+type watch struct {
+	t  *testing.T
+	to *httputil.ReverseProxy
+
+	mu      sync.Mutex // guards what follows
+	records map[usage.ID][]usage.Record
+}
+
+func newWatch(t *testing.T, to string) *watch {
+	t.Helper()
+	u, err := url.Parse(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &watch{t: t, to: httputil.NewSingleHostReverseProxy(u), records: map[usage.ID][]usage.Record{}}
+}
+
+func (w *watch) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err == nil && r.Method == http.MethodPost {
+		err = w.keep(body)
+	}
+	if err != nil {
+		w.t.Errorf("what the agent sends: %v", err)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	w.to.ServeHTTP(rw, r)
+}
+
+func (w *watch) keep(body []byte) error {
+	zr, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	return usage.Lines(zr, func(line []byte) error {
+		s, err := usage.Open(line)
+		if err != nil {
+			return err
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.records[s.Batch.ID()] = s.Batch.Records // a batch can be sent twice
+		return nil
+	})
+}
+
+// sums returns what each holder has on record.
+func (w *watch) sums() map[usage.Holder]usage.Sums {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := map[usage.Holder]usage.Sums{}
+	for _, records := range w.records {
+		for _, r := range records {
+			s := out[r.Holder]
+			s.Add(r.Sums)
+			out[r.Holder] = s
+		}
+	}
+	return out
+}
+
+// checkReport holds the report by holder or team to what a job has on record. It
+// is the report of some minutes later: the last two minutes are in none.
+func (m *metering) checkReport(by contract.By, group string, want usage.Sums) {
 	m.t.Helper()
 	st, err := duckdb.Open(m.t.Context(), m.data(), duckdb.Options{ReadOnly: true})
 	if err != nil {
 		m.t.Fatal(err)
 	}
 	defer st.Close()
-	there, err := st.Presence(m.t.Context())
+	ask := collector.Ask{By: by, From: time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)}
+	rep, err := collector.Report(m.t.Context(), st, nil, ask, time.Now().Add(5*time.Minute))
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	q := contract.Query{ByHolder: true, Edges: []int64{0, time.Now().Add(time.Hour).UnixMilli()}}
-	for i, p := range there {
-		q.Spans = append(q.Spans, contract.Span{Unit: p.Unit, ToMs: q.Edges[1], Key: i})
+	for _, p := range rep.Breakdown.Uncontracted {
+		if p.Group != group {
+			continue
+		}
+		if got := p.Buckets; got[contract.Idle] != want.IdleMs || got[contract.Busy] != want.BusyMs {
+			m.t.Errorf("the report by %s has %d ms idle and %d ms busy of %s, on record are %d and %d",
+				by, got[contract.Idle], got[contract.Busy], group, want.IdleMs, want.BusyMs)
+		}
+		return
 	}
-	a, err := st.Sums(m.t.Context(), q)
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	out := map[usage.Holder]usage.Sums{}
-	for _, s := range a.Sums {
-		sums := out[a.Holders[s.Holder]]
-		sums.Add(s.Sums)
-		out[a.Holders[s.Holder]] = sums
-	}
-	return out
+	m.t.Errorf("the report by %s does not name %q: %+v", by, group, rep.Breakdown.Uncontracted)
 }

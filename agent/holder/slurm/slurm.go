@@ -56,6 +56,7 @@ type Node struct {
 
 	mu    sync.Mutex // guards what follows
 	known steps      // of the newest list
+	met   bool       // there was Slurm once
 }
 
 // New returns what reads a node.
@@ -72,8 +73,9 @@ func New(cfg Config) *Node {
 // maxJobs bounds the jobs that are read of one node.
 const maxJobs = 1024
 
-// List returns the jobs on this node. It is ErrAbsent where Slurm never ran a
-// job and there is no folder of job files. The environment is read of steps that
+// List returns the jobs on this node. It is ErrAbsent where Slurm was never seen
+// and there is no folder of job files. Once seen, it has no jobs where its
+// control groups are gone: it takes them away with the last job. The environment is read of steps that
 // are new: reading that of a process which the kernel holds up can take for
 // ever, whatever ctx says.
 func (n *Node) List(ctx context.Context) (Jobs, error) {
@@ -84,12 +86,13 @@ func (n *Node) List(ctx context.Context) (Jobs, error) {
 	}
 	out.Files = files
 	roots := n.roots()
-	if len(roots) == 0 && n.cfg.JobFiles == "" {
+	n.mu.Lock()
+	n.met = n.met || len(roots) > 0 || n.cfg.JobFiles != ""
+	met, before, now := n.met, n.known, steps{}
+	n.mu.Unlock()
+	if !met {
 		return Jobs{}, ErrAbsent
 	}
-	n.mu.Lock()
-	before, now := n.known, steps{}
-	n.mu.Unlock()
 	for _, root := range roots {
 		for _, j := range jobsBelow(root) {
 			if err := ctx.Err(); err != nil {

@@ -268,3 +268,23 @@ func TestStepIsAskedOnce(t *testing.T) {
 	x.group(group, 9)
 	f("when it comes again at once", "arts")
 }
+
+// TestLastJobTakesSlurmsFoldersAway: that is an answer, and no failure after
+// which the job would be believed to go on.
+func TestLastJobTakesSlurmsFoldersAway(t *testing.T) {
+	x := newTree(t)
+	x.group("freezer/slurm_node7/uid_1/job_5/step_batch", 7)
+	x.process(7, "SLURM_JOB_ID=5")
+	n := slurm.New(slurm.Config{Cgroup: x.cgroup, Proc: x.proc})
+	if got, err := n.List(t.Context()); err != nil || len(got.ByID) != 1 {
+		t.Fatalf("while it runs: %+v, %v, want the job", got, err)
+	}
+	for _, gone := range []string{"freezer/slurm_node7/uid_1", "freezer"} {
+		if err := os.RemoveAll(filepath.Join(x.cgroup, gone)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := n.List(t.Context()); err != nil || len(got.ByID) != 0 {
+			t.Errorf("without %s: %+v, %v, want no job", gone, got, err)
+		}
+	}
+}
