@@ -105,7 +105,7 @@ func (b *Books) compute(ctx context.Context, r *request, placed contract.Placeme
 	if placed, err = ground(ctx, b.store, r.contracts, placed, presences, from, to); err != nil {
 		return contract.Report{}, err
 	}
-	plan := contract.NewPlan(r.contracts, placed, r.periods, r.stray)
+	plan := contract.NewPlanBy(contract.Grouping{By: contract.ByTeam}, r.contracts, placed, r.periods, r.stray) // for the remarks
 	answer, err := b.store.Sums(ctx, plan.Query())
 	if err != nil {
 		return contract.Report{}, fmt.Errorf("read sums: %w", err)
@@ -119,5 +119,7 @@ func (b *Books) compute(ctx context.Context, r *request, placed contract.Placeme
 		return contract.Report{}, fmt.Errorf("read counts: %w", err)
 	}
 	out.Quality.Conflicts, out.Quality.Quarantined = counts.Conflicts, counts.Quarantined
+	out.Remarks = contract.Remarks(&out, r.contracts, presences)
+	ungroup(&out)
 	return out, nil
 }

@@ -87,7 +87,7 @@ func (d *document) remarks() {
 	}
 	d.print("\n## What stands out\n\n")
 	for i := range d.r.Remarks {
-		text, who := Sentence(&d.r.Remarks[i])
+		text, who := d.r.Remarks[i].Sentence()
 		d.print("- %s: %s\n", who, mark(text))
 	}
 }

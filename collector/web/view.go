@@ -25,12 +25,16 @@ type view struct {
 	Costs          []string
 	Summary        []summaryRow
 	All            *summaryRow
+	Remarks        []remark
 	Showback       showback
 	Contracts      []account
 	Strays         []strayRow
 	Legend         []swatch
 	Definitions    []definition
 }
+
+// remark is one thing that stands out, and who can act.
+type remark struct{ Who, Text string }
 
 // trust is one entry of the bar that says how far the page can be trusted.
 type trust struct {
@@ -89,6 +93,10 @@ func (v *view) fill(r *contract.Report) {
 	v.AsOf = moment(r.AsOf)
 	v.Trust = trustOf(r)
 	v.Costs = costsOf(r)
+	for i := range r.Remarks {
+		text, who := r.Remarks[i].Sentence()
+		v.Remarks = append(v.Remarks, remark{who, text})
+	}
 	var all contract.Line
 	var by contract.By
 	if r.Breakdown != nil {

@@ -1,11 +1,10 @@
-package report_test
+package contract_test
 
 import (
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/gpumeter/gpumeter/collector/report"
 	"github.com/gpumeter/gpumeter/contract"
 )
 
@@ -19,7 +18,7 @@ func TestSentencesReadAsPeopleSpeak(t *testing.T) {
 	f := func(kind contract.RemarkKind, wantWho, want string) {
 		t.Helper()
 		m.Kind = kind
-		got, who := report.Sentence(&m)
+		got, who := m.Sentence()
 		if who != wantWho || !strings.HasPrefix(got, want) {
 			t.Errorf("%s: %s: %q, want %s: %q", kind, who, got, wantWho, want)
 		}
