@@ -6,6 +6,7 @@ package clickhouse_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -16,15 +17,19 @@ import (
 	"time"
 )
 
-// address returns a free address on loopback.
+// address returns a free address on loopback, below the ports that the kernel
+// gives to connections meanwhile.
 func address(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		at := fmt.Sprintf("127.0.0.1:%d", 12_000+rand.IntN(20_000))
+		if l, err := net.Listen("tcp", at); err == nil {
+			l.Close()
+			return at
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no free port")
+	return ""
 }
 
 func port(address string) string {
@@ -68,7 +73,8 @@ func (p *process) kill() {
 // tail returns the end of what the process wrote.
 func (p *process) tail() string {
 	text, _ := os.ReadFile(p.log)
-	return string(text[max(0, len(text)-2000):])
+	errors, _ := os.ReadFile(filepath.Join(filepath.Dir(p.log), "errors")) // of ClickHouse
+	return string(text[max(0, len(text)-2000):]) + string(errors[max(0, len(errors)-4000):])
 }
 
 // run starts a program that is killed with the test.

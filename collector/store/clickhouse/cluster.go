@@ -104,8 +104,7 @@ func (s *shard) prepare(ctx context.Context) error {
 	there := 0
 	for _, r := range s.replicas {
 		if err := r.ready(ctx, s); err != nil {
-			var refused refusal
-			if errors.As(err, &refused) {
+			if !isPassing(err) {
 				return fmt.Errorf("%s: %w", r.address, err)
 			}
 			s.log.Warn("replica away", "shard", s.number, "replica", r.address, "err", err)

@@ -2,7 +2,10 @@ package clickhouse
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+
+	"github.com/gpumeter/gpumeter/usage"
 )
 
 // Drop takes away the database of a store that is closed, from all servers.
@@ -24,4 +27,31 @@ func Drop(ctx context.Context, o Options) error {
 		err = errors.Join(err, s.close())
 	}
 	return err
+}
+
+// WriteUnseen writes batches without a look at what is there, as a collector
+// does that looked just before another one wrote.
+func (d *DB) WriteUnseen(ctx context.Context, batches ...usage.Sealed) error {
+	var w draft
+	for i := range batches {
+		w.batches = append(w.batches, &batches[i])
+	}
+	return d.write(ctx, &w)
+}
+
+// ClaimLate writes a claim that was on its way for longer than its grace.
+func (d *DB) ClaimLate(ctx context.Context, name string, body []byte) error {
+	hash := sha256.Sum256(body)
+	return d.shards[0].insert(ctx, rows{table: "claims", columns: "name, hash, asked_s, grace_s, body",
+		list: [][]any{{name, hash[:], int64(1), int64(5), string(body)}}})
+}
+
+// Exec runs a statement on one replica of each shard.
+func (d *DB) Exec(ctx context.Context, statement string) error {
+	for _, s := range d.shards {
+		if err := s.do(ctx, func(ctx context.Context, r *replica) error { return r.exec(ctx, statement) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }

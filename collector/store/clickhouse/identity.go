@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/ClickHouse/clickhouse-go/v2/ext"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -81,13 +83,13 @@ func (d *DB) losers(ctx context.Context) ([]version, error) {
 			lowest[v.id] = v.hash
 		}
 	}
-	var out []version
+	out := map[version]bool{}
 	for _, v := range all {
 		if lowest[v.id] != v.hash {
-			out = append(out, v)
+			out[v] = true
 		}
 	}
-	return out, nil
+	return slices.Collect(maps.Keys(out)), nil
 }
 
 // loserTable makes the temporary table losers.

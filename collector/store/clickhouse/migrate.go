@@ -29,7 +29,7 @@ func (m migration) run(ctx context.Context, r *replica) error {
 		return fmt.Errorf("read table schema: %w", err)
 	}
 	if int(version) > len(migrations) {
-		return refusal{fmt.Errorf("the store has schema %d, this program knows schemas up to %d: use a newer gpumeter", version, len(migrations))}
+		return fmt.Errorf("the store has schema %d, this program knows schemas up to %d: use a newer gpumeter", version, len(migrations))
 	}
 	for n := int(version); n < len(migrations); n++ {
 		err := r.exec(ctx, m.statements(r, migrations[n])...)

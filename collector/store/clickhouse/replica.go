@@ -111,7 +111,7 @@ func (r *replica) writing(ctx context.Context) context.Context {
 	}
 	if r.quorum > 1 {
 		s["insert_quorum"] = r.quorum
-		s["insert_quorum_timeout"] = quorumTimeout.Milliseconds()
+		s["insert_quorum_timeout"] = int(quorumTimeout.Milliseconds())
 		s["insert_quorum_parallel"] = 0 // what reading asks for
 	}
 	return ch.Context(ctx, ch.WithSettings(r.known(s)))

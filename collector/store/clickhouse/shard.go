@@ -2,9 +2,12 @@ package clickhouse
 
 import (
 	"context"
+	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -33,6 +36,7 @@ var passing = map[int32]bool{
 	209: true, // SOCKET_TIMEOUT
 	210: true, // NETWORK_ERROR
 	225: true, // NO_ZOOKEEPER
+	253: true, // REPLICA_IS_ALREADY_EXIST: it lost its tables, and has a name that it must lose too
 	242: true, // TABLE_IS_READ_ONLY: its session with ZooKeeper is being renewed
 	285: true, // TOO_FEW_LIVE_REPLICAS
 	286: true, // UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE: another collector is writing
@@ -83,15 +87,16 @@ func (s *shard) do(ctx context.Context, f func(context.Context, *replica) error)
 	}
 }
 
-// isPassing reports whether an error says something about a replica, and
-// nothing about what it was asked.
+// isPassing reports whether an error says something about a replica or the way
+// to it, and nothing about what it was asked.
 func isPassing(err error) bool {
 	var e *ch.Exception
 	if errors.As(err, &e) {
 		return passing[e.Code]
 	}
-	var refused refusal
-	return !errors.As(err, &refused)
+	var n net.Error
+	return errors.As(err, &n) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, sqldriver.ErrBadConn) || errors.Is(err, ch.ErrAcquireConnTimeout)
 }
 
 // isBusy reports whether a single replica answered, and was only busy.
@@ -121,17 +126,12 @@ func (s *shard) each(ctx context.Context, q query, begin func(), f func(driver.R
 		defer rows.Close()
 		for rows.Next() {
 			if err := f(rows); err != nil {
-				return refusal{err}
+				return err
 			}
 		}
 		return rows.Err()
 	})
 }
-
-// refusal is an error of ours about what a replica said.
-type refusal struct{ error }
-
-func (r refusal) Unwrap() error { return r.error }
 
 // query is a statement with what it asks about.
 type query struct {
@@ -169,7 +169,7 @@ func (s *shard) insert(ctx context.Context, t rows) error {
 		defer batch.Close()
 		for _, row := range t.list {
 			if err := batch.Append(row...); err != nil {
-				return refusal{err}
+				return err
 			}
 		}
 		return batch.Send()

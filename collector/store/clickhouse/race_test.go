@@ -1,0 +1,218 @@
+package clickhouse_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/gpumeter/gpumeter/collector/store"
+	"github.com/gpumeter/gpumeter/collector/store/clickhouse"
+	"github.com/gpumeter/gpumeter/contract"
+	"github.com/gpumeter/gpumeter/usage"
+)
+
+const hour = int64(3_600_000)
+
+// minute is a batch of one busy window of one GPU.
+func minute(t *testing.T, seq uint64, busyMs int64) usage.Sealed {
+	t.Helper()
+	from := 497_000*hour + int64(seq)*60_000
+	s, err := usage.Seal(usage.Batch{
+		Agent: strings.Repeat("a", 32), Epoch: strings.Repeat("e", 32), Seq: seq, Evidence: usage.EvidenceAgent,
+		Node: usage.Node{Name: "n1"}, GPUs: []usage.GPU{{UUID: "GPU-1", Model: "H100"}},
+		Records: []usage.Record{{GPU: "GPU-1", StartMs: from, EndMs: from + 60_000, Sums: usage.Sums{BusyMs: busyMs}}},
+		Events:  []usage.Event{{AtMs: from, Kind: usage.EventXid, GPU: "GPU-1", Value: busyMs}},
+	})
+	if err == nil {
+		err = s.Batch.Check()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// pair opens one database twice, as two collectors do.
+func pair(t *testing.T) (a, b *clickhouse.DB) {
+	t.Helper()
+	dir := t.TempDir()
+	var both [2]*clickhouse.DB
+	for i := range both {
+		both[i] = open(t, dir).(*clickhouse.DB)
+		t.Cleanup(func() { both[i].Close() })
+	}
+	return both[0], both[1]
+}
+
+// busyOf adds up all that GPU-1 was busy.
+func busyOf(t *testing.T, db *clickhouse.DB) int64 {
+	t.Helper()
+	presence, err := db.Presence(t.Context())
+	if err != nil || len(presence) != 1 {
+		t.Fatalf("presence = %v, %v, want one", presence, err)
+	}
+	from, to := presence[0].StartMs, presence[0].EndMs
+	a, err := db.Sums(t.Context(), contract.Query{Edges: []int64{from, to}, Spans: []contract.Span{{Unit: presence[0].Unit, FromMs: from, ToMs: to}}})
+	if err != nil || len(a.Sums) != 1 || len(a.Straddles) > 0 {
+		t.Fatalf("sums = %+v, %v", a, err)
+	}
+	return a.Sums[0].BusyMs
+}
+
+// TestBatchesThatRacedAreSettledOnRead lets two collectors write at one moment
+// under one identity.
+func TestBatchesThatRacedAreSettledOnRead(t *testing.T) {
+	a, b := pair(t)
+	first, low, high := minute(t, 1, 7), minute(t, 2, 100), minute(t, 2, 200)
+	if bytes.Compare(low.Hash[:], high.Hash[:]) > 0 {
+		low, high = high, low
+	}
+	for _, s := range []usage.Sealed{first, high, low, high, first} {
+		if err := b.WriteUnseen(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := 7 + low.Batch.Records[0].BusyMs
+	for range 2 {
+		for _, db := range []*clickhouse.DB{a, b} {
+			if got := busyOf(t, db); got != want {
+				t.Errorf("busy for %d ms, want %d", got, want)
+			}
+			counts, err := db.Counts(t.Context())
+			if w := (store.Counts{Records: 2, Batches: 2, Conflicts: 1, Units: 1}); err != nil || counts != w {
+				t.Errorf("counts = %+v, %v, want %+v", counts, err, w)
+			}
+			events, err := db.Events(t.Context(), 0, 1<<60, 9)
+			if err != nil || len(events) != 2 || events[1].Value != low.Batch.Records[0].BusyMs {
+				t.Errorf("events = %+v, %v, want those of the two that count", events, err)
+			}
+			got, err := db.Append(t.Context(), []usage.Sealed{high, low, first})
+			if w := fmt.Sprint([]store.Status{store.Conflict, store.Duplicate, store.Duplicate}); err != nil || fmt.Sprint(got) != w {
+				t.Errorf("statuses = %v, %v, want %s", got, err, w)
+			}
+		}
+		if err := a.Exec(t.Context(), "OPTIMIZE TABLE batches"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestCollectorsSeeWhatOthersCommitted lets two collectors take turns with one
+// agent.
+func TestCollectorsSeeWhatOthersCommitted(t *testing.T) {
+	a, b := pair(t)
+	var want int64
+	for seq := uint64(1); seq <= 12; seq++ {
+		if _, err := []*clickhouse.DB{a, b}[seq%2].Append(t.Context(), []usage.Sealed{minute(t, seq, int64(seq))}); err != nil {
+			t.Fatal(err)
+		}
+		want += int64(seq)
+		for _, db := range []*clickhouse.DB{a, b} {
+			got, err := db.Seqs(t.Context(), strings.Repeat("a", 32), strings.Repeat("e", 32))
+			if err != nil || len(got) != 1 || got[0] != (usage.Range{Lo: 1, Hi: seq}) {
+				t.Fatalf("seqs = %v, %v, want 1 to %d", got, err, seq)
+			}
+		}
+	}
+	if err := a.Quarantine(t.Context(), usage.ID{Agent: strings.Repeat("a", 32), Epoch: strings.Repeat("e", 32), Seq: 14}, usage.Sealed{}, "odd"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := b.Seqs(t.Context(), strings.Repeat("a", 32), strings.Repeat("e", 32)); err != nil || len(got) != 2 || got[1].Lo != 14 {
+		t.Errorf("seqs = %v, %v, want 14 too", got, err)
+	}
+	if x, y := busyOf(t, a), busyOf(t, b); x != want || y != want {
+		t.Errorf("busy for %d and %d ms, want %d", x, y, want)
+	}
+}
+
+// TestOneOfManyHasTheName lets collectors that know nothing of each other put
+// documents under one name at once.
+func TestOneOfManyHasTheName(t *testing.T) {
+	o := options(t, t.TempDir())
+	o.Grace = 1
+	t.Cleanup(func() {
+		if err := clickhouse.Drop(context.Background(), o); err != nil {
+			t.Error(err)
+		}
+	})
+	const many = 4
+	var dbs [many]*clickhouse.DB
+	var won [many]bool
+	var running sync.WaitGroup
+	for i := range many {
+		running.Go(func() {
+			db, err := clickhouse.Open(t.Context(), o)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			dbs[i] = db
+			err = db.PutDocument(t.Context(), "ledger/1", []byte(fmt.Sprint(i)))
+			if err != nil && !errors.Is(err, store.ErrTaken) {
+				t.Error(err)
+			}
+			won[i] = err == nil
+		})
+	}
+	running.Wait()
+	if t.Failed() {
+		return
+	}
+	winners := 0
+	for i, db := range dbs {
+		defer db.Close()
+		if db.ID() != dbs[0].ID() {
+			t.Errorf("collectors call the store %s and %s", db.ID(), dbs[0].ID())
+		}
+		body, err := db.Document(t.Context(), "ledger/1")
+		if err != nil || (string(body) == fmt.Sprint(i)) != won[i] {
+			t.Errorf("collector %d put its document: %v, and reads %q, %v", i, won[i], body, err)
+		}
+		if won[i] {
+			winners++
+		}
+	}
+	if winners != 1 {
+		t.Errorf("%d collectors have the name, want one", winners)
+	}
+}
+
+// TestALateClaimCountsForNothing writes a claim that was too long on its way,
+// with the lower hash.
+func TestALateClaimCountsForNothing(t *testing.T) {
+	a, b := pair(t)
+	for i, name := range []string{"before", "after"} {
+		if i == 1 {
+			if err := a.PutDocument(t.Context(), name, []byte("in time")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for n := range 8 {
+			if err := b.ClaimLate(t.Context(), name, []byte{byte(n)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := a.PutDocument(t.Context(), name, []byte("in time")); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if body, err := b.Document(t.Context(), name); err != nil || string(body) != "in time" {
+			t.Errorf("%s: document = %q, %v", name, body, err)
+		}
+	}
+}
+
+func TestOpenRefusesANewerStore(t *testing.T) {
+	dir := t.TempDir()
+	db := open(t, dir).(*clickhouse.DB)
+	if err := errors.Join(db.Exec(t.Context(), "INSERT INTO schema SELECT toUInt32(99)"), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	_, err := clickhouse.Open(t.Context(), options(t, dir))
+	if err == nil || !strings.Contains(err.Error(), "use a newer gpumeter") {
+		t.Errorf("open a store with schema 99: %v", err)
+	}
+}
