@@ -74,7 +74,7 @@ func (s *slot) fails(p *Presence) hurdle {
 		return hurdleRegion
 	case !accepts(scope.Reservations, p.Reservation):
 		return hurdleReservation
-	case !scope.Rules.takes(p) && !(scope.Rules.Complex && pinned):
+	case !scope.Rules.takes(p) && (!scope.Rules.Complex || !pinned):
 		return hurdleRules
 	case len(s.pins) > 0 && !pinned:
 		return hurdlePin

@@ -60,7 +60,7 @@ func killedAgent(ctx context.Context, dir, url, from string) error {
 		meter.Config{Interval: 10 * time.Second, BootID: "b", Basis: usage.BasisProcess,
 			Holders: func(metric.Look) ([]usage.Holder, bool) {
 				return []usage.Holder{{Basis: usage.BasisProcess, Kind: "user", Name: "train"}}, true
-			}}, meter.State{})
+			}})
 	if err != nil {
 		return err
 	}

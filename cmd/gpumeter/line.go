@@ -74,7 +74,7 @@ const maxPending = 4096
 const stationState = "meter"
 
 // openStation opens a node whose spool is in dir.
-func (l *line) openStation(ctx context.Context, dir string, node usage.Node, cfg meter.Config, s meter.State) (*station, error) {
+func (l *line) openStation(ctx context.Context, dir string, node usage.Node, cfg meter.Config) (*station, error) {
 	sp, err := spool.Open(filepath.Join(dir, "spool.db"), spool.Options{MaxBytes: 1 << 40, MachineID: node.MachineID})
 	if err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func (l *line) openStation(ctx context.Context, dir string, node usage.Node, cfg
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.Run(ctx, sp) })
 	return &station{
-		node: node, meter: meter.New(cfg, s), spool: sp, push: p, every: cfg.Interval, group: g, stop: stop,
+		node: node, meter: meter.New(cfg, meter.State{}), spool: sp, push: p, every: cfg.Interval, group: g, stop: stop,
 	}, nil
 }
 

@@ -77,7 +77,7 @@ func (l *line) play(ctx context.Context, dir string, node usage.Node, x playing)
 	s, err := l.openStation(ctx, dir, node, meter.Config{
 		Window: x.args.Window, Interval: x.tr.Interval, Grace: player.Grace(),
 		Holders: trace.Holders, Basis: usage.BasisMemory, BootID: "replay",
-	}, meter.State{})
+	})
 	if err != nil {
 		return err
 	}

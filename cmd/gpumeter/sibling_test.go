@@ -48,7 +48,7 @@ func TestNodeThatShowsSevenOfEightIsOneEighthUnhealthy(t *testing.T) {
 	n := workedNode{name: "n1", look: func(int, int) (bool, bool) { return true, true }}
 	s, err := l.openStation(ctx, filepath.Join(dir, "n1"), usage.Node{
 		Name: "n1", Cloud: usage.Cloud{Provider: "aws", Account: "111111111111", Reservation: "cr-1"}, ExpectedGPUs: 8,
-	}, meter.Config{Interval: 10 * time.Second, Holders: workedHolders, Basis: usage.BasisProcess, Node: "n1"}, meter.State{})
+	}, meter.Config{Interval: 10 * time.Second, Holders: workedHolders, Basis: usage.BasisProcess, Node: "n1"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -192,7 +192,7 @@ func (n workedNode) open(ctx context.Context, t *testing.T, l *line, dir string)
 	t.Helper()
 	s, err := l.openStation(ctx, filepath.Join(dir, n.name), usage.Node{
 		Name: n.name, Cloud: usage.Cloud{Provider: "aws", Account: "111111111111", Region: "us-east-1"},
-	}, meter.Config{Interval: 10 * time.Second, Holders: workedHolders, Basis: usage.BasisProcess, BootID: "b"}, meter.State{})
+	}, meter.Config{Interval: 10 * time.Second, Holders: workedHolders, Basis: usage.BasisProcess, BootID: "b"})
 	if err != nil {
 		t.Fatal(err)
 	}
