@@ -159,7 +159,7 @@ func (b *Books) entry(ctx context.Context, d *draft, m contract.Month, revisions
 func sameFigures(a, b contract.Report) bool {
 	var texts [2][]byte
 	for i, r := range []contract.Report{a, b} {
-		r.AsOf, r.Edition, r.Quality = time.Time{}, nil, contract.Quality{}
+		r.AsOf, r.Edition, r.Quality, r.Remarks = time.Time{}, nil, contract.Quality{}, nil
 		text, err := json.Marshal(r)
 		if err != nil {
 			return false
