@@ -21,7 +21,9 @@ const auditStep = 10_000
 // The bytes that an agent sealed are not kept, so that a batch's content hash
 // stands for what the agent sent only as far as the chain of hashes goes:
 // every batch names the hash of the one before it. What is kept of a batch is
-// held by a digest that was made when it was stored.
+// held by a digest that was made when it was stored. A digest over the digests
+// of a day's batches, in order of stream and seq, can stand for the day once
+// its rows are no longer kept.
 func (d *DB) Audit(ctx context.Context, found func(store.Finding)) (store.Audited, error) {
 	var a *auditor
 	err := d.view(ctx, func(s *state) { a = newAuditor(s, found) }, func(conn *sql.Conn) error { return a.audit(ctx, conn) })
