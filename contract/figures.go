@@ -74,3 +74,32 @@ func (m Money) PerHour(ms int64) (Money, bool) {
 	n.Div(n, big.NewInt(ms))
 	return Money(n.Int64()), n.IsInt64()
 }
+
+// HourPrices are what an hour of a GPU came to: as it was bought, for each hour
+// in which it was busy, and for each hour with all of its SMs active. A price
+// that is not known is negative.
+type HourPrices struct{ Paid, Busy, Effective Money }
+
+// enoughKnown is the share of healthy time, in hundredths, for which SM activity
+// must be known for an effective hour to have a price.
+const enoughKnown = 98
+
+// HourPrices divides the contracted cost by hours. ok is false where part of the
+// time has no rate.
+func (l *Line) HourPrices() (p HourPrices, ok bool) {
+	if l.Cost.UnpricedMs > 0 || l.ContractedMs == 0 {
+		return HourPrices{}, false
+	}
+	per := func(ms int64) Money {
+		if price, ok := l.Cost.Contracted.PerHour(ms); ok {
+			return price
+		}
+		return -1
+	}
+	p = HourPrices{per(l.ContractedMs), per(l.Buckets[Busy]), -1}
+	healthy := l.ContractedMs - l.Buckets[Undelivered] - l.Buckets[Unobserved] - l.Buckets[Unhealthy]
+	if l.SMKnownMs >= healthy/100*enoughKnown {
+		p.Effective = per(l.SMActiveMs)
+	}
+	return p, true
+}

@@ -71,3 +71,24 @@ func TestWaterfallEndsAtBusy(t *testing.T) {
 		t.Errorf("%d buckets taken off, want all but busy", off)
 	}
 }
+
+func TestHourPricesAreOfWhatIsKnown(t *testing.T) {
+	const hour = 3_600_000
+	l := contract.Line{
+		ContractedMs: 100 * hour, Buckets: contract.Time{contract.Undelivered: 10 * hour, contract.Idle: 40 * hour, contract.Busy: 50 * hour},
+		SMActiveMs: 20 * hour, SMKnownMs: 90 * hour, Cost: contract.Cost{Contracted: 200_000_000},
+	}
+	f := func(what string, want contract.HourPrices, wantOK bool) {
+		t.Helper()
+		if got, ok := l.HourPrices(); got != want || ok != wantOK {
+			t.Errorf("%s: got %v, %v, want %v, %v", what, got, ok, want, wantOK)
+		}
+	}
+	f("all known", contract.HourPrices{Paid: 2_000_000, Busy: 4_000_000, Effective: 10_000_000}, true)
+	l.SMKnownMs = 88 * hour
+	f("SM activity of less", contract.HourPrices{Paid: 2_000_000, Busy: 4_000_000, Effective: -1}, true)
+	l.Buckets[contract.Busy] = 0
+	f("nothing busy", contract.HourPrices{Paid: 2_000_000, Busy: -1, Effective: -1}, true)
+	l.Cost.UnpricedMs = hour
+	f("part without a rate", contract.HourPrices{}, false)
+}

@@ -150,12 +150,21 @@ func (t *text) costs(l *contract.Line, currency string) {
 	if len(parts) > 0 {
 		t.note("who can act", "%s", strings.Join(parts, ", "))
 	}
-	if price, ok := l.Cost.Contracted.PerHour(l.Buckets[contract.Busy]); ok && l.Cost.UnpricedMs == 0 {
-		t.note("busy hour", "%s for each busy GPU-hour (contracted cost ÷ busy GPU-hours)", together(price.Figure()+" "+currency))
+	if p, ok := l.HourPrices(); ok {
+		t.note("GPU-hour", "%s paid, %s for each busy hour, %s for each effective hour (contracted cost ÷ contracted, busy, effective GPU-hours)",
+			price(p.Paid, currency), price(p.Busy, currency), price(p.Effective, currency))
 	}
 	if l.Cost.UnpricedMs > 0 {
 		t.note("no price", "%s of contracted have no rate and are in no amount ~", hours(l.Cost.UnpricedMs))
 	}
+}
+
+// price writes the price of an hour.
+func price(m contract.Money, currency string) string {
+	if m < 0 {
+		return "n/a"
+	}
+	return together(m.Figure() + " " + currency)
 }
 
 // checks adds up the buckets anew and compares.

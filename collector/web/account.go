@@ -89,8 +89,12 @@ func figuresOf(s *contract.Statement) []figure {
 		{"Busy", contract.Share(b[contract.Busy], l.ContractedMs), "of contracted, up to " +
 			contract.Share(b[contract.Busy]+b[contract.Unobserved]+b[contract.Unmeasured], l.ContractedMs)},
 	}
-	if price, ok := l.Cost.Contracted.PerHour(b[contract.Busy]); ok && l.Cost.UnpricedMs == 0 {
-		out = append(out, figure{"Busy hour", price.Figure() + " " + s.Currency, "contracted cost ÷ busy GPU-hours"})
+	if p, ok := l.HourPrices(); ok && p.Busy >= 0 {
+		of := "cost ÷ busy hours; paid " + p.Paid.Figure()
+		if p.Effective >= 0 {
+			of += ", effective hour " + p.Effective.Figure()
+		}
+		out = append(out, figure{"Busy hour", p.Busy.Figure() + " " + s.Currency, of})
 	}
 	for i := range out {
 		out[i].Of = strings.ReplaceAll(out[i].Of, " %", "\u00a0%")
