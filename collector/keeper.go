@@ -140,31 +140,35 @@ func (k *keeper) expect(entries []ledger.Sealed, span usage.Range) {
 	k.looked = true
 }
 
-// close closes the months that are due, in order.
+// close closes the months that are due, in order. One that cannot be closed
+// does not hold up the others.
 func (k *keeper) close(ctx context.Context, entries []ledger.Sealed, contracts []contract.Contract, late, now time.Time) error {
 	months, err := k.books.months(ctx, contracts)
 	if err != nil {
 		return err
 	}
+	var failed error
 	for _, m := range months {
 		if len(ledger.Revisions(entries, m.String())) > 0 || m.StateAt(contracts, now.UnixMilli()) != contract.Closed {
 			continue
 		}
 		due := time.UnixMilli(m.ClosesMs(contracts))
 		if now.Sub(late) < quiet && now.Before(latest(due, k.started).Add(patience)) {
-			return nil // the months after it wait too
+			break // the months after it wait too
 		}
 		s, err := k.books.Close(ctx, contracts, m, now)
 		if err != nil {
-			return err
+			failed = errors.Join(failed, err)
+			continue
 		}
 		k.log.Info("month closed", "month", s.Month, "entry", s.N, "sha256", s.SHA256)
 	}
-	return nil
+	return failed
 }
 
 // correct corrects pending months, each at most once in correctEvery.
 func (k *keeper) correct(ctx context.Context, entries []ledger.Sealed, now time.Time) error {
+	var failed error
 	for _, m := range sorted(slices.Collect(maps.Keys(k.pending))) {
 		revisions := ledger.Revisions(entries, m.String())
 		last := revisions[len(revisions)-1]
@@ -173,7 +177,8 @@ func (k *keeper) correct(ctx context.Context, entries []ledger.Sealed, now time.
 		}
 		s, err := k.books.Correct(ctx, m, now)
 		if err != nil {
-			return err
+			failed = errors.Join(failed, err)
+			continue
 		}
 		delete(k.pending, m)
 		if s.Revision > last.Revision {
@@ -181,5 +186,5 @@ func (k *keeper) correct(ctx context.Context, entries []ledger.Sealed, now time.
 				"unplaced_gpu_ms", s.UnplacedMs, "entry", s.N, "sha256", s.SHA256)
 		}
 	}
-	return nil
+	return failed
 }

@@ -2,8 +2,10 @@ package collector_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -13,6 +15,7 @@ import (
 	"github.com/gpumeter/gpumeter/collector/ledger"
 	"github.com/gpumeter/gpumeter/collector/store"
 	"github.com/gpumeter/gpumeter/collector/store/storetest"
+	"github.com/gpumeter/gpumeter/contract"
 	"github.com/gpumeter/gpumeter/usage"
 )
 
@@ -107,6 +110,38 @@ func TestClosingWaitsForHistory(t *testing.T) {
 		}
 		if got := entries(); len(got) != 2 {
 			t.Fatalf("kept open by late records: %+v", got)
+		}
+	})
+}
+
+// refusing is a store that lets nobody add up what begins in September.
+type refusing struct{ store.Store }
+
+func (r refusing) Sums(ctx context.Context, q contract.Query) (contract.Answer, error) {
+	if len(q.Edges) > 0 && q.Edges[0] < at("2026-09-15T00:00:00Z") {
+		return contract.Answer{}, errors.New("the disk has a hole")
+	}
+	return r.Store.Sums(ctx, q)
+}
+
+// TestAMonthThatCannotBeClosedHoldsUpNoOther has a store that fails for one.
+func TestAMonthThatCannotBeClosedHoldsUpNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(closes))
+		st := smallMonth(t)
+		ctx, stop := context.WithCancel(context.Background())
+		c := collector.New(collector.Config{Store: refusing{st}, Book: collector.FixedBook(bookContracts(t)), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+		var running sync.WaitGroup
+		running.Go(func() { _ = c.Run(ctx) })
+		time.Sleep(2 * time.Hour)
+		stop()
+		running.Wait()
+		list, err := ledger.New(st).Entries(context.Background())
+		if err != nil || len(list) != 1 || list[0].Month != "2026-10" {
+			t.Errorf("ledger = %+v, %v, want October alone", list, err)
+		}
+		if w := do(c.Handler(), "GET", "/metrics", nil); !strings.Contains(w.Body.String(), "gpumeter_collector_ledger_errors_total 6") {
+			t.Error("the failures are not counted once in ten minutes")
 		}
 	})
 }
