@@ -29,7 +29,7 @@ var temporaries = map[string][]string{
 	"days": {"losers"}, "goodbyes": {"losers"}, "extent": {"losers"}, "counts": {"losers"}, "unit_numbers": {"losers"},
 	"events": {"losers", "asked_nodes", "asked_kinds"}, "disputed": {"losers", "disputed"},
 	"sums": {"losers", "lost", "asked_spans", "asked_slots"}, "sums_by_holder": {"losers", "lost", "asked_spans", "asked_slots"},
-	"straddle_spans": {"losers", "lost", "asked_spans"}, "straddle_edges": {"losers", "lost", "asked_spans", "asked_edges"},
+	"straddle_spans": {"losers", "lost", "cut_spans"}, "straddle_edges": {"losers", "lost", "asked_spans", "asked_edges"},
 	"overlaps": {"losers", "lost", "asked_spans"}, "entries": {"losers", "lost", "asked_spans"},
 	"stretch_days": {"losers", "lost"}, "stretch_windows": {"losers", "lost", "lapsed"},
 }
@@ -40,6 +40,7 @@ var rowsOf = func() map[string]string {
 		"losers":      "SELECT agent, epoch, seq, hash FROM batches ORDER BY agent, epoch, seq LIMIT 2",
 		"lost":        "SELECT records.unit[1] AS unit, agent, epoch, seq, records.start_ms[1] AS start_ms FROM batches ORDER BY agent, epoch, seq LIMIT 90",
 		"asked_spans": fmt.Sprintf("SELECT unit, toInt64(%d) AS lo, toInt64(%d) AS hi, toInt64(unit %% 3) AS key FROM units", fromMs+30_000, toMs),
+		"cut_spans":   fmt.Sprintf("SELECT unit, toInt64(%d) AS lo, toInt64(%d) AS hi FROM units", fromMs+30_000, toMs),
 		"asked_slots": fmt.Sprintf("SELECT toInt64(%d + number) AS bucket, toInt64(%d) AS from_ms, toInt64(%d) AS to_ms, toInt64(4) AS slot FROM (SELECT number FROM system.numbers LIMIT 3)", fromMs/3_600_000, fromMs, cutMs),
 		"asked_edges": fmt.Sprintf("SELECT toInt64(%d - number) AS bucket, toInt64(%d) AS edge FROM (SELECT number FROM system.numbers LIMIT 2)", cutMs/3_600_000, cutMs),
 		"disputed":    fmt.Sprintf("SELECT unit, toInt64(%d) AS lo, toInt64(%d) AS hi FROM units", fromMs, cutMs),

@@ -137,7 +137,7 @@ func schema(t *testing.T, e engine) []string {
 		if _, rest, ok := strings.Cut(s, "CREATE TABLE IF NOT EXISTS "); ok {
 			name, _, _ := strings.Cut(rest, " ")
 			out = append(out, name)
-			e.run(t, strings.ReplaceAll(s, "{engine}", "ReplacingMergeTree()")+" SETTINGS fsync_after_insert = 1, fsync_part_directory = 1")
+			e.run(t, strings.ReplaceAll(s, "{engine}", "ReplacingMergeTree()")+" SETTINGS index_granularity = 512, fsync_after_insert = 1, fsync_part_directory = 1")
 		}
 	}
 	return out

@@ -98,7 +98,8 @@ func (l *load) post(batches []usage.Sealed) bool {
 	for _, s := range batches {
 		body = usage.AppendLine(body, s.Body, s.Hash)
 	}
-	client := http.Client{Timeout: 20 * time.Second}
+	// A connection for each post: every one goes to the next collector.
+	client := http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	res, err := client.Post(l.url+"/v1/usage", "application/x-ndjson", bytes.NewReader(body))
 	if err != nil {
 		return false

@@ -5,9 +5,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -94,7 +96,9 @@ func (a *Address) parameters(raw string) error {
 		delete(values, key)
 		return v
 	}
-	a.Cluster = get("cluster")
+	if a.Cluster = get("cluster"); a.Cluster != "" && !clusterName.MatchString(a.Cluster) {
+		return fmt.Errorf("cluster %q is not a name of letters, digits, dots, - and _", a.Cluster)
+	}
 	if q := get("quorum"); q != "" {
 		if a.Quorum, err = strconv.Atoi(q); err != nil || a.Quorum < 1 || a.Quorum > 99 {
 			return fmt.Errorf("quorum %q is not a number of replicas", q)
@@ -114,8 +118,21 @@ func (a *Address) parameters(raw string) error {
 	return nil
 }
 
+var clusterName = regexp.MustCompile(`^[\w.-]{1,64}$`)
+
+// maxPassword bounds a password, in bytes.
+const maxPassword = 4096
+
 func readPassword(name string) (string, error) {
-	text, err := os.ReadFile(name)
+	f, err := os.Open(name)
+	if err != nil {
+		return "", fmt.Errorf("read password: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxPassword+1))
+	if err == nil && len(text) > maxPassword {
+		err = fmt.Errorf("%s has more than %d bytes", name, maxPassword)
+	}
 	if err != nil {
 		return "", fmt.Errorf("read password: %w", err)
 	}

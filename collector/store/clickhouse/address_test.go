@@ -55,6 +55,8 @@ func TestParseAddressRefusesWithAReason(t *testing.T) {
 	f("clickhouse://localhost:1/m?ca=/nowhere", "read certificate authority: open /nowhere")
 	f("clickhouse://localhost:1/m?cert=/nowhere&key=/nowhere", "read client certificate")
 	f("clickhouse://localhost:1/m?password-file=/nowhere", "read password: open /nowhere")
+	f("clickhouse://localhost:1/m?password-file=/dev/zero", "/dev/zero has more than 4096 bytes")
+	f("clickhouse://localhost:1/m?cluster=a'b", "is not a name")
 	f("clickhouse://localhost:1/m?quorum=0", "is not a number of replicas")
 	f("clickhouse://localhost:1/m?fast=true", `unknown parameter "fast"`)
 }
@@ -65,6 +67,9 @@ func FuzzParseAddress(f *testing.F) {
 	f.Add("clickhouse://me@db1:9440,db2:9440/meters?cluster=main&quorum=3&tls=true")
 	f.Add("clickhouse://localhost:9000/m")
 	f.Fuzz(func(t *testing.T, text string) {
+		if strings.Contains(text, "ca=") || strings.Contains(text, "cert=") || strings.Contains(text, "file=") {
+			t.Skip("files of this machine")
+		}
 		a, err := clickhouse.ParseAddress(text)
 		if err != nil {
 			return

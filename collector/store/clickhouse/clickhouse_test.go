@@ -14,7 +14,7 @@ import (
 
 // options returns those of a database of the test's own for a folder, on the
 // servers that GPUMETER_CLICKHOUSE names; make e2e-clickhouse starts some.
-func options(t *testing.T, dir string) clickhouse.Options {
+func options(t testing.TB, dir string) clickhouse.Options {
 	t.Helper()
 	text := os.Getenv("GPUMETER_CLICKHOUSE")
 	if text == "" {

@@ -89,7 +89,22 @@ func (d *DB) losers(ctx context.Context) ([]version, error) {
 			out[v] = true
 		}
 	}
+	d.alarm(out)
 	return slices.Collect(maps.Keys(out)), nil
+}
+
+// alarm says once of every loser that it is there: its sender was told that it
+// is committed.
+func (d *DB) alarm(losers map[version]bool) {
+	d.memo.mu.Lock()
+	defer d.memo.mu.Unlock()
+	for v := range losers {
+		if !d.memo.alarmed[v] {
+			put(&d.memo.alarmed, v, true, maxWords)
+			d.options.Log.Warn("two collectors took batches in conflict at one moment; the one with the lower hash counts",
+				"batch", v.id.String(), "left_out", v.hash.String())
+		}
+	}
 }
 
 // loserTable makes the temporary table losers.

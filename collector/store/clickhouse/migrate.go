@@ -65,7 +65,7 @@ func (m migration) statements(r *replica, text string) []string {
 			continue
 		}
 		table, _, _ := strings.Cut(rest, " ")
-		out = append(out, strings.ReplaceAll(s, "{engine}", m.engine(table))+r.durable())
+		out = append(out, strings.ReplaceAll(s, "{engine}", m.engine(table))+r.settings())
 		if m.address.Cluster != "" {
 			out = append(out, fmt.Sprintf("CREATE TABLE IF NOT EXISTS all_%s AS %s ENGINE = Distributed('%s', '%s', '%s')",
 				table, table, m.address.Cluster, m.address.Database, table))
@@ -84,15 +84,16 @@ func (m migration) engine(table string) string {
 	return fmt.Sprintf("ReplicatedReplacingMergeTree('/gpumeter/%s/%d/%s', '{address}')", m.address.Database, m.shard, table)
 }
 
-// durable returns the clause that makes a server call fsync before it says
-// that rows are written. Servers of before 2021 cannot.
-func (r *replica) durable() string {
-	var list []string
+// granule is how many rows an index entry stands for. A batch is a row with
+// many records, and is looked up by its identity.
+const granule = 512
+
+// settings returns a table's clause of settings. Servers call fsync before they
+// say that rows are written; those of before 2021 cannot.
+func (r *replica) settings() string {
+	list := []string{fmt.Sprintf("index_granularity = %d", granule)}
 	for name := range r.known(ch.Settings{"merge_tree.fsync_after_insert": 1, "merge_tree.fsync_part_directory": 1}) {
 		list = append(list, strings.TrimPrefix(name, "merge_tree.")+" = 1")
-	}
-	if len(list) == 0 {
-		return ""
 	}
 	slices.Sort(list)
 	return " SETTINGS " + strings.Join(list, ", ")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -98,6 +99,35 @@ func TestBatchesThatRacedAreSettledOnRead(t *testing.T) {
 		if err := a.Exec(t.Context(), "OPTIMIZE TABLE batches"); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestARaceIsReportedOnce reads the log of a collector that finds two batches
+// in conflict.
+func TestARaceIsReportedOnce(t *testing.T) {
+	dir := t.TempDir()
+	other := open(t, dir).(*clickhouse.DB)
+	defer other.Close()
+	var log bytes.Buffer
+	o := options(t, dir)
+	o.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	db, err := clickhouse.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, busyMs := range []int64{1, 2} {
+		if err := other.WriteUnseen(t.Context(), minute(t, 1, busyMs)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if _, err := db.Counts(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := strings.Count(log.String(), "in conflict at one moment"); n != 1 {
+		t.Errorf("%d lines, want one:\n%s", n, log.String())
 	}
 }
 

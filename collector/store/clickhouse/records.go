@@ -27,7 +27,11 @@ type found struct {
 // straddles gathers the records that a span's end or an edge cuts. Some are
 // cut by both.
 func (a *question) straddles(ctx context.Context) error {
-	list, err := a.records(ctx, sqlStraddleSpans, sqlStraddleEdges)
+	texts := []string{sqlStraddleEdges}
+	if a.cut > 0 {
+		texts = append(texts, sqlStraddleSpans)
+	}
+	list, err := a.records(ctx, texts...)
 	for _, x := range list {
 		a.answer.Straddles = append(a.answer.Straddles, contract.Straddle{Unit: x.Unit, Record: x.Record})
 	}

@@ -20,8 +20,9 @@ type feed struct{ agent, epoch string }
 // numbers, and never has one too many. A database that was restored from a
 // backup needs collectors that were started afterwards.
 type memo struct {
-	mu   sync.Mutex // guards seqs
-	seqs map[feed]usage.Ranges
+	mu      sync.Mutex // guards what follows
+	seqs    map[feed]usage.Ranges
+	alarmed map[version]bool // losers that were reported
 }
 
 // maxFeeds bounds the memo; beyond it begins anew.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -140,13 +141,35 @@ type query struct {
 	tables []*ext.Table // temporary, under their names
 }
 
-// ask makes a query of the statement in a file.
+// ask makes a query of the statement in a file. Lines that leave out what is
+// listed in a table are themselves left out if the table is empty, as it nearly
+// always is: they would be worked out for every record.
 func ask(text string, numbers map[string]int64, tables ...*ext.Table) query {
-	q := query{text: text, tables: tables}
+	var q query
+	for _, t := range tables {
+		if t.Block().Rows() == 0 {
+			text = withoutLines(text, "NOT IN (", " FROM "+t.Name()+")")
+		}
+		if strings.Contains(text, " "+t.Name()) {
+			q.tables = append(q.tables, t)
+		}
+	}
+	q.text = text
 	for name, n := range numbers {
 		q.args = append(q.args, ch.Named(name, n))
 	}
 	return q
+}
+
+// withoutLines returns a text without the lines in which both words are.
+func withoutLines(text, one, other string) string {
+	var out strings.Builder
+	for line := range strings.Lines(text) {
+		if !strings.Contains(line, one) || !strings.Contains(line, other) {
+			out.WriteString(line)
+		}
+	}
+	return out.String()
 }
 
 // rows are what is added to one table.

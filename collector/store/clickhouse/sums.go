@@ -44,6 +44,8 @@ type question struct {
 	within  owner.Span // the part of the slots that records cover
 	numbers map[string]int64
 	tables  []*ext.Table // that all statements of the question may use
+	lost    int          // claims that do not count
+	cut     int          // spans that start or end amid the records
 	answer  contract.Answer
 }
 
@@ -82,10 +84,11 @@ func (a *question) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.lost = len(lost)
 	for _, make := range []func() (*ext.Table, error){
 		func() (*ext.Table, error) { return loserTable(losers) },
 		func() (*ext.Table, error) { return lostTable(lost) },
-		a.spanTable, a.slotTable, a.edgeTable,
+		a.spanTable, a.cutTable, a.slotTable, a.edgeTable,
 	} {
 		t, err := make()
 		if err != nil {
@@ -103,14 +106,31 @@ func lostTable(lost []owner.Claim) (*ext.Table, error) {
 	}, ext.Column("unit", "Int64"), ext.Column("agent", "String"), ext.Column("epoch", "String"), ext.Column("seq", "UInt64"), ext.Column("start_ms", "Int64"))
 }
 
+// spanTable has the spans that were asked for.
 func (a *question) spanTable() (*ext.Table, error) {
-	var spans []contract.Span
+	return spanTable("asked_spans", a.Spans)
+}
+
+// cutTable has those of them that start or end amid the records.
+func (a *question) cutTable() (*ext.Table, error) {
+	var cut []contract.Span
 	for _, s := range a.Spans {
+		if a.within.FromMs < s.FromMs && s.FromMs < a.within.ToMs || a.within.FromMs < s.ToMs && s.ToMs < a.within.ToMs {
+			cut = append(cut, s)
+		}
+	}
+	a.cut = len(cut)
+	return spanTable("cut_spans", cut)
+}
+
+func spanTable(name string, all []contract.Span) (*ext.Table, error) {
+	var spans []contract.Span
+	for _, s := range all {
 		if s.FromMs < s.ToMs {
 			spans = append(spans, s)
 		}
 	}
-	return table("asked_spans", spans, func(s contract.Span) []any {
+	return table(name, spans, func(s contract.Span) []any {
 		return []any{s.Unit, s.FromMs, s.ToMs, int64(s.Key)}
 	}, ext.Column("unit", "Int64"), ext.Column("lo", "Int64"), ext.Column("hi", "Int64"), ext.Column("key", "Int64"))
 }
@@ -157,6 +177,9 @@ func (a *question) query(text string) query { return ask(text, a.numbers, a.tabl
 
 // overlaps counts the records that were asked for and do not count.
 func (a *question) overlaps(ctx context.Context) error {
+	if a.lost == 0 {
+		return nil
+	}
 	list, err := gather(ctx, a.db, a.query(sqlOverlaps), func(r driver.Rows) (n uint64, err error) { return n, r.Scan(&n) })
 	for _, n := range list {
 		a.answer.Overlaps += int64(n)

@@ -80,12 +80,12 @@ const (
 	maxWords = 1 << 20
 )
 
-// put keeps a word. A map that is full begins anew.
-func put[V any](m *map[int64]V, number int64, v V, limit int) {
+// put keeps something in a map. One that is full begins anew.
+func put[K comparable, V any](m *map[K]V, k K, v V, limit int) {
 	if *m == nil || len(*m) >= limit {
-		*m = map[int64]V{}
+		*m = map[K]V{}
 	}
-	(*m)[number] = v
+	(*m)[k] = v
 }
 
 // missing returns those of the numbers that m lacks, each once.

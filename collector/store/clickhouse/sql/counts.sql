@@ -1,3 +1,4 @@
 SELECT count(), sum(length(records.unit))
 FROM batches FINAL
-WHERE (agent, epoch, seq, hash) NOT IN (SELECT agent, epoch, seq, hash FROM losers)
+WHERE seq > 0
+    AND (agent, epoch, seq, hash) NOT IN (SELECT agent, epoch, seq, hash FROM losers)

@@ -6,7 +6,7 @@ FROM (
         r.unit AS unit, r.holder AS holder, r.reason AS reason, r.start_ms AS start_ms, r.end_ms AS end_ms,
         r.unhealthy_ms AS unhealthy_ms, r.unallocated_ms AS unallocated_ms, r.idle_ms AS idle_ms, r.unmeasured_ms AS unmeasured_ms, r.busy_ms AS busy_ms,
         r.sm_active_ms AS sm_active_ms, r.sm_known_ms AS sm_known_ms, r.energy_mj AS energy_mj, r.energy_known_ms AS energy_known_ms
-    FROM batches FINAL
+    FROM batches
     ARRAY JOIN records AS r, arrayEnumerate(records.unit) AS place
     WHERE (long = 1 OR month >= @low) AND month <= @high AND from_ms < @to AND to_ms > @from
         AND (agent, epoch, seq, hash) NOT IN (SELECT agent, epoch, seq, hash FROM losers)

@@ -1,0 +1,107 @@
+package clickhouse_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"testing"
+
+	"github.com/gpumeter/gpumeter/collector/store/clickhouse"
+	"github.com/gpumeter/gpumeter/contract"
+	"github.com/gpumeter/gpumeter/usage"
+)
+
+var benchGPUs = flag.Int("gpus", 1000, "GPUs of BenchmarkSums, a multiple of 8")
+
+// node returns one batch of a node with eight GPUs.
+func node(b *testing.B, n int, seq uint64, fromMs, ms int64) usage.Sealed {
+	batch := usage.Batch{Agent: fmt.Sprintf("%032x", n), Epoch: fmt.Sprintf("%032x", 1), Seq: seq, Evidence: usage.EvidenceAgent,
+		Node: usage.Node{Name: fmt.Sprintf("node-%d", n), Cloud: usage.Cloud{Provider: "aws", Region: "r"}}}
+	for g := range 8 {
+		id := fmt.Sprintf("GPU-%08d-0000-0000-0000-%012d", n, g)
+		batch.GPUs = append(batch.GPUs, usage.GPU{UUID: id, Model: "H100", Index: g})
+		batch.Records = append(batch.Records, usage.Record{GPU: id, StartMs: fromMs, EndMs: fromMs + ms,
+			Holder: usage.Holder{Basis: usage.BasisScheduler, Kind: "job", Group: "team", Name: fmt.Sprint(n % 50)},
+			Sums:   usage.Sums{BusyMs: ms / 2, IdleMs: ms / 4, EnergyMJ: int64(seq) * 1000, EnergyKnownMs: ms}})
+	}
+	s, err := usage.Seal(batch)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
+// bench opens a database of the benchmark's own.
+func bench(b *testing.B) *clickhouse.DB {
+	b.Helper()
+	o := options(b, b.TempDir())
+	db, err := clickhouse.Open(b.Context(), o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		db.Close()
+		if err := clickhouse.Drop(context.Background(), o); err != nil {
+			b.Error(err)
+		}
+	})
+	return db
+}
+
+// BenchmarkAppend appends 1000 batches of eight records in a call.
+func BenchmarkAppend(b *testing.B) {
+	db := bench(b)
+	const nodes = 1000
+	seq := uint64(0)
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		seq++
+		batches := make([]usage.Sealed, nodes)
+		for n := range batches {
+			batches[n] = node(b, n, seq, 497_000*hour+int64(seq)*60_000, 60_000)
+		}
+		b.StartTimer()
+		if _, err := db.Append(b.Context(), batches); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(8*nodes*b.N)/b.Elapsed().Seconds(), "records/s")
+}
+
+// BenchmarkSums adds up a month of hour records by day and by 50 keys, as a
+// report does.
+func BenchmarkSums(b *testing.B) {
+	db := bench(b)
+	from := 497_000 * hour
+	for seq := uint64(0); seq < 720; seq += 24 {
+		var batches []usage.Sealed
+		for n := range *benchGPUs / 8 {
+			for i := range uint64(24) {
+				batches = append(batches, node(b, n, seq+i+1, from+int64(seq+i)*hour, hour))
+			}
+		}
+		if _, err := db.Append(b.Context(), batches); err != nil {
+			b.Fatal(err)
+		}
+	}
+	presence, err := db.Presence(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	var q contract.Query
+	for i, p := range presence {
+		q.Spans = append(q.Spans, contract.Span{Unit: p.Unit, FromMs: p.StartMs, ToMs: p.EndMs, Key: i % 50})
+	}
+	for day := range int64(31) {
+		q.Edges = append(q.Edges, from+day*24*hour)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		a, err := db.Sums(b.Context(), q)
+		if err != nil || len(a.Sums) != 50*30 || len(a.Straddles) != 0 {
+			b.Fatalf("%d sums, %d straddling records, %v", len(a.Sums), len(a.Straddles), err)
+		}
+	}
+	b.ReportMetric(float64(len(presence)*720*b.N)/b.Elapsed().Seconds(), "records/s")
+}

@@ -1,0 +1,43 @@
+package clickhouse
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/ClickHouse/clickhouse-go/v2/ext"
+)
+
+// TestEmptyTablesLeaveAStatementWhole holds that what is left out with an empty
+// table is a condition on a line of its own.
+func TestEmptyTablesLeaveAStatementWhole(t *testing.T) {
+	entries, err := files.ReadDir("sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, e := range entries {
+		text := read(strings.TrimSuffix(e.Name(), ".sql"))
+		for _, name := range []string{"losers", "lost"} {
+			empty, err := ext.NewTable(name, ext.Column("unit", "Int64"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			left := ask(text, nil, empty)
+			gone := len(text) - len(left.text)
+			for line := range strings.Lines(text) {
+				if strings.Contains(line, "FROM "+name+")") && strings.Contains(line, "NOT IN") {
+					found++
+					if gone -= len(line); !strings.HasPrefix(strings.TrimSpace(line), "AND ") || strings.Count(line, "(") != strings.Count(line, ")") {
+						t.Errorf("%s: %q is not a condition of its own", e.Name(), line)
+					}
+				}
+			}
+			if gone != 0 || strings.Contains(left.text, "FROM "+name) != (len(left.tables) == 1) {
+				t.Errorf("%s without %s: %d bytes too many are gone, tables %v\n%s", e.Name(), name, gone, left.tables, left.text)
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("%d conditions were found", found)
+	}
+}
