@@ -57,6 +57,7 @@ type Collector struct {
 	reports chan struct{} // a place in it is the right to compute a report
 	metrics *metrics
 	tally   *tally
+	outlook *outlook
 	books   *Books
 	keeper  *keeper
 }
@@ -77,6 +78,7 @@ func New(cfg Config) *Collector {
 		reports: make(chan struct{}, maxReports),
 	}
 	c.tally = &tally{store: cfg.Store, contracts: cfg.Book.Contracts, now: cfg.Now, log: cfg.Log}
+	c.outlook = newOutlook(c)
 	c.metrics = newMetrics(c)
 	c.books = NewBooks(cfg.Store)
 	c.keeper = newKeeper(c.books, &c.cfg, c.metrics.ledgerErrors.Inc)

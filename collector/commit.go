@@ -41,6 +41,7 @@ func (c *Collector) Run(ctx context.Context) error {
 	var counting sync.WaitGroup
 	counting.Go(func() { c.tally.run(ctx) })
 	counting.Go(func() { c.keeper.run(ctx) })
+	counting.Go(func() { c.outlook.run(ctx) })
 	defer counting.Wait()
 	for {
 		select {

@@ -1,6 +1,8 @@
 package collector
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
@@ -52,8 +54,23 @@ func newMetrics(c *Collector) *metrics {
 		m.batches.WithLabelValues(string(s)) // a counter that appears late hides its first increase
 	}
 	m.registry.MustRegister(m.batches, m.records, m.quarantined, m.refusedPosts, m.commitErrors, m.ledgerErrors, m.commitSeconds, m.reportSeconds,
-		&gauges{c}, c.tally, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		&gauges{c}, c.tally, c.outlook, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// Descs is all that /metrics of a collector can say, for who checks names
+// against it.
+func Descs() []*prometheus.Desc {
+	ch := make(chan *prometheus.Desc)
+	go func() {
+		defer close(ch)
+		New(Config{Now: time.Now}).metrics.registry.Describe(ch)
+	}()
+	var out []*prometheus.Desc
+	for d := range ch {
+		out = append(out, d)
+	}
+	return out
 }
 
 func (m *metrics) count(s store.Status, b *usage.Batch) {
