@@ -46,7 +46,7 @@ func catalogue() []chapter {
 		{"Time integrals of a GPU", ofDescs(meter.Descs(), "the meter")},
 		{"Identity and state", ofDescs(slices.Concat(exporters.State(), agent.Descs()), "the agent")},
 		{"The node itself", ofDescs(host.Descs(), "the kernel")},
-		{"The agent's own health", ofDescs(slices.Concat(kmsg.Descs(), holder.Descs(), otlp.Descs(), influx.Descs()), "the agent")},
+		{"The agent's own health", ofDescs(slices.Concat(kmsg.Descs(), holder.Descs(), otlp.Descs(), influx.Descs(), healthDescs()), "the agent")},
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/gpumeter/gpumeter/agent/spool"
 	"github.com/gpumeter/gpumeter/exporters"
 	"github.com/gpumeter/gpumeter/exporters/prom"
+	"github.com/gpumeter/gpumeter/metric"
 )
 
 // exported is what every exporter shows.
@@ -79,35 +80,55 @@ type health struct {
 	push  *push.Pusher // nil without a collector
 }
 
-func desc(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc("gpumeter_agent_"+name, help, labels, nil)
+// own is one metric of the agent's own health, once for the list of all metrics
+// and once for Prometheus.
+type own struct {
+	*metric.Desc
+	prom *prometheus.Desc
+}
+
+func desc(d metric.Desc, labels ...string) own {
+	d.Name = "gpumeter.agent." + d.Name
+	for _, l := range labels {
+		d.Labels = append(d.Labels, metric.Label{Name: l})
+	}
+	return own{&d, prometheus.NewDesc(prom.Name(&d), d.Help, labels, nil)}
 }
 
 var (
-	buildInfo     = desc("build_info", "Version of the agent.", "version", "go_version")
-	framesTotal   = desc("frames_total", "Looks at the node.")
-	recordsTotal  = desc("records_total", "Records that were put into the spool.")
-	pausedState   = desc("paused", "1 while the agent has let go of the driver.")
-	spoolPending  = desc("spool_pending_batches", "Batches that wait for the collector.")
-	spoolBytes    = desc("spool_bytes", "Size of the batches in the spool.")
-	spoolHeld     = desc("spool_held_batches", "Batches that wait in memory for a disk that takes nothing.")
-	spoolFailures = desc("spool_failures_total", "Writes to the spool that failed.")
-	spoolDropped  = desc("spool_dropped_records_total", "Records that were given up because the spool was full.")
-	pushSuccess   = desc("push_last_success_timestamp_seconds", "When the collector last acknowledged something.")
-	pushFailures  = desc("push_failures_total", "Requests to the collector that did not succeed.", "reason")
-	pushAcked     = desc("push_acknowledged_batches_total", "Batches that the collector acknowledged.")
+	buildInfo     = desc(metric.Desc{Name: "build.info", Help: "Version of the agent."}, "version", "go_version")
+	framesTotal   = desc(metric.Desc{Name: "frames", Kind: metric.Counter, Help: "Looks at the node."})
+	recordsTotal  = desc(metric.Desc{Name: "records", Kind: metric.Counter, Help: "Records that were put into the spool."})
+	pausedState   = desc(metric.Desc{Name: "paused", Help: "1 while the agent has let go of the driver."})
+	spoolPending  = desc(metric.Desc{Name: "spool.pending.batches", Help: "Batches that wait for the collector."})
+	spoolBytes    = desc(metric.Desc{Name: "spool", Unit: metric.Bytes, Help: "Size of the batches in the spool."})
+	spoolHeld     = desc(metric.Desc{Name: "spool.held.batches", Help: "Batches that wait in memory for a disk that takes nothing."})
+	spoolFailures = desc(metric.Desc{Name: "spool.failures", Kind: metric.Counter, Help: "Writes to the spool that failed."})
+	spoolDropped  = desc(metric.Desc{Name: "spool.dropped.records", Kind: metric.Counter, Help: "Records that were given up because the spool was full."})
+	pushSuccess   = desc(metric.Desc{Name: "push.last.success.timestamp", Unit: metric.Seconds, Help: "When the collector last acknowledged something."})
+	pushFailures  = desc(metric.Desc{Name: "push.failures", Kind: metric.Counter, Help: "Requests to the collector that did not succeed."}, "reason")
+	pushAcked     = desc(metric.Desc{Name: "push.acknowledged.batches", Kind: metric.Counter, Help: "Batches that the collector acknowledged."})
 )
+
+// healthDescs lists them all.
+func healthDescs() []*metric.Desc {
+	var out []*metric.Desc
+	for _, o := range []own{buildInfo, framesTotal, recordsTotal, pausedState, spoolPending, spoolBytes, spoolHeld, spoolFailures, spoolDropped, pushSuccess, pushFailures, pushAcked} {
+		out = append(out, o.Desc)
+	}
+	return out
+}
 
 // Describe announces nothing, so that what there is no value for may be left out.
 func (h *health) Describe(chan<- *prometheus.Desc) {}
 
 // Collect sends the state. It may be called concurrently.
 func (h *health) Collect(ch chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, v float64, l ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, l...)
+	gauge := func(d own, v float64, l ...string) {
+		ch <- prometheus.MustNewConstMetric(d.prom, prometheus.GaugeValue, v, l...)
 	}
-	count := func(d *prometheus.Desc, v uint64, l ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), l...)
+	count := func(d own, v uint64, l ...string) {
+		ch <- prometheus.MustNewConstMetric(d.prom, prometheus.CounterValue, float64(v), l...)
 	}
 	a, s := h.agent.Stats(), h.spool.Stats()
 	gauge(buildInfo, 1, version, runtime.Version())
