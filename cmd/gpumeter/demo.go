@@ -242,14 +242,15 @@ func (d *demo) show(ctx context.Context) error {
 // farewell says where everything is.
 func (d *demo) farewell(what string) {
 	fmt.Fprintf(d.out, `
-%s
+%[1]s
 
-  page       %s/
-  report     gpumeter report --url %s
-  contracts  %s (edit it: the collector reads it again)
-  logs       %s, %s
-  end        Ctrl-C; the next start goes on with %s, --fresh starts anew
-`, what, d.server.url, d.server.url, filepath.Join(d.dir, demoContractsFile), filepath.Join(d.dir, demoLogFile),
+  page       %[2]s/
+  report     gpumeter report --url %[2]s, --by team, holder or node
+  and also   gpumeter claim list, spend, explain, check: each with --url %[2]s
+  contracts  %[3]s (edit it: the collector reads it again)
+  logs       %[4]s, %[5]s
+  end        Ctrl-C; the next start goes on with %[6]s, --fresh starts anew
+`, what, d.server.url, filepath.Join(d.dir, demoContractsFile), filepath.Join(d.dir, demoLogFile),
 		filepath.Join(d.dir, demoAgentsFolder, "*", "agent.log"), d.dir)
 }
 
