@@ -21,13 +21,13 @@ type dispute struct {
 // lost returns the claims to a GPU's time within a span that overlap one which
 // owns. First it finds where to look: where the days of two feeds of one GPU
 // overlap, or where a feed went back in time. There all claims are compared.
-func (d *DB) lost(ctx context.Context, within owner.Span) ([]owner.Claim, error) {
+func (v view) lost(ctx context.Context, within owner.Span) ([]owner.Claim, error) {
 	within = within.Widen()
-	days, err := d.days(ctx, within)
+	days, err := v.days(ctx, within)
 	if err != nil {
 		return nil, err
 	}
-	returns, err := d.returns(ctx, within)
+	returns, err := v.returns(ctx, within)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func (d *DB) lost(ctx context.Context, within owner.Span) ([]owner.Claim, error)
 	for _, x := range days {
 		numbers = append(numbers, x.unit)
 	}
-	units, _, err := d.unitsOf(ctx, numbers)
+	units, _, err := v.unitsOf(ctx, numbers)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func (d *DB) lost(ctx context.Context, within owner.Span) ([]owner.Claim, error)
 	if len(disputes) == 0 {
 		return nil, nil
 	}
-	claims, err := d.claimsTo(ctx, disputes, units, within)
+	claims, err := v.claimsTo(ctx, disputes, units, within)
 	if err != nil {
 		return nil, err
 	}
@@ -114,8 +114,8 @@ type block struct {
 
 // returns finds where feeds went back in time: the spans of batches that
 // overlap others of their feed, as when a clock was set back.
-func (d *DB) returns(ctx context.Context, within owner.Span) (map[feed][]owner.Span, error) {
-	blocks, err := gather(ctx, d, ask(sqlReturns, bounds(within)), func(r driver.Rows) (b block, err error) {
+func (v view) returns(ctx context.Context, within owner.Span) (map[feed][]owner.Span, error) {
+	blocks, err := gather(ctx, v.DB, ask(sqlReturns, bounds(within)), func(r driver.Rows) (b block, err error) {
 		var from, to []int64
 		err = r.Scan(&b.agent, &b.epoch, &b.FromMs, &b.ToMs, &from, &to)
 		for i := range min(len(from), len(to)) {
@@ -140,17 +140,13 @@ func (d *DB) returns(ctx context.Context, within owner.Span) (map[feed][]owner.S
 }
 
 // claimsTo returns all claims in disputed time.
-func (d *DB) claimsTo(ctx context.Context, disputes []dispute, units map[int64]unit, within owner.Span) ([]owner.Claim, error) {
+func (v view) claimsTo(ctx context.Context, disputes []dispute, units map[int64]unit, within owner.Span) ([]owner.Claim, error) {
 	disputed, err := table("disputed", disputes, func(x dispute) []any { return []any{x.unit, x.FromMs, x.ToMs} },
 		ext.Column("unit", "Int64"), ext.Column("lo", "Int64"), ext.Column("hi", "Int64"))
 	if err != nil {
 		return nil, err
 	}
-	q, err := d.counting(ctx, sqlDisputed, bounds(within), disputed)
-	if err != nil {
-		return nil, err
-	}
-	return gather(ctx, d, q, func(r driver.Rows) (c owner.Claim, err error) {
+	return gather(ctx, v.DB, v.ask(sqlDisputed, bounds(within), disputed), func(r driver.Rows) (c owner.Claim, err error) {
 		err = r.Scan(&c.Unit, &c.Agent, &c.Epoch, (*string)(&c.Evidence), &c.Seq, &c.FromMs, &c.ToMs)
 		c.GPU = units[c.Unit].gpu
 		return c, err

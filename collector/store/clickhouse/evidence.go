@@ -140,11 +140,11 @@ func (d *DB) Links(ctx context.Context, agent, epoch string, lo, hi uint64) ([]s
 	if err != nil {
 		return nil, err
 	}
-	q, err := d.counting(ctx, sqlLinks, nil, asked)
+	v, err := d.settle(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read batches: %w", err)
 	}
-	out, err := gather(ctx, d, q, func(r driver.Rows) (store.Link, error) {
+	out, err := gather(ctx, d, v.ask(sqlLinks, nil, asked), func(r driver.Rows) (store.Link, error) {
 		l := store.Link{ID: usage.ID{Agent: agent, Epoch: epoch}}
 		var hash []byte
 		var prev string

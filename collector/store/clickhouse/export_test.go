@@ -55,3 +55,20 @@ func (d *DB) Exec(ctx context.Context, statement string) error {
 	}
 	return nil
 }
+
+// Replicas returns how many batches each replica of each shard has.
+func (d *DB) Replicas(ctx context.Context) ([][]uint64, error) {
+	var out [][]uint64
+	for _, s := range d.shards {
+		var list []uint64
+		for _, r := range s.replicas {
+			var n uint64
+			if err := r.conn.QueryRow(ctx, "SELECT count() FROM batches").Scan(&n); err != nil {
+				return nil, err
+			}
+			list = append(list, n)
+		}
+		out = append(out, list)
+	}
+	return out, nil
+}

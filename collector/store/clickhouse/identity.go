@@ -114,13 +114,25 @@ func loserTable(losers []version) (*ext.Table, error) {
 	}, ext.Column("agent", "String"), ext.Column("epoch", "String"), ext.Column("seq", "UInt64"), ext.Column("hash", "FixedString(32)"))
 }
 
-// counting returns a query of the batches that count, with the temporary table
-// of those that do not.
-func (d *DB) counting(ctx context.Context, text string, numbers map[string]int64, tables ...*ext.Table) (query, error) {
+// view is the tables when it is settled which batches count.
+type view struct {
+	*DB
+	losers    *ext.Table
+	conflicts int // batches that do not count
+}
+
+// settle finds the batches that do not count. All that one answer says rests on
+// one look.
+func (d *DB) settle(ctx context.Context) (view, error) {
 	losers, err := d.losers(ctx)
 	if err != nil {
-		return query{}, err
+		return view{}, err
 	}
 	t, err := loserTable(losers)
-	return ask(text, numbers, append(tables, t)...), err
+	return view{d, t, len(losers)}, err
+}
+
+// ask makes a query of the batches that count.
+func (v view) ask(text string, numbers map[string]int64, tables ...*ext.Table) query {
+	return ask(text, numbers, append(tables, v.losers)...)
 }

@@ -21,15 +21,19 @@ type goodbye struct {
 
 // Presence adds up the days of every unit: see store.Store.
 func (d *DB) Presence(ctx context.Context) ([]contract.Presence, error) {
-	out, err := d.presence(ctx)
+	v, err := d.settle(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read presence: %w", err)
+	}
+	out, err := v.presence(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read presence: %w", err)
 	}
 	return out, nil
 }
 
-func (d *DB) presence(ctx context.Context) ([]contract.Presence, error) {
-	days, err := d.days(ctx, everything)
+func (v view) presence(ctx context.Context) ([]contract.Presence, error) {
+	days, err := v.days(ctx, everything)
 	if err != nil {
 		return nil, err
 	}
@@ -42,11 +46,11 @@ func (d *DB) presence(ctx context.Context) ([]contract.Presence, error) {
 		spans[x.unit] = spans[x.unit].Add(x.Span)
 	}
 	slices.Sort(numbers)
-	units, nodes, err := d.unitsOf(ctx, numbers)
+	units, nodes, err := v.unitsOf(ctx, numbers)
 	if err != nil {
 		return nil, err
 	}
-	goodbyes, err := d.goodbyes(ctx)
+	goodbyes, err := v.goodbyes(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -86,12 +90,8 @@ func saidGoodbye(list []goodbye, gpu string, fromMs, toMs int64) bool {
 }
 
 // goodbyes returns all goodbyes by node.
-func (d *DB) goodbyes(ctx context.Context) (map[int64][]goodbye, error) {
-	q, err := d.counting(ctx, sqlGoodbyes, nil)
-	if err != nil {
-		return nil, err
-	}
-	all, err := gather(ctx, d, q, func(r driver.Rows) (g goodbye, err error) {
+func (v view) goodbyes(ctx context.Context) (map[int64][]goodbye, error) {
+	all, err := gather(ctx, v.DB, v.ask(sqlGoodbyes, nil), func(r driver.Rows) (g goodbye, err error) {
 		err = r.Scan(&g.node, &g.gpu, &g.atMs)
 		return g, err
 	})
@@ -115,12 +115,8 @@ type day struct {
 var everything = owner.Span{FromMs: 0, ToMs: 1 << 62}
 
 // days returns the days of all units in which there are records within a span.
-func (d *DB) days(ctx context.Context, within owner.Span) ([]day, error) {
-	q, err := d.counting(ctx, sqlDays, bounds(within))
-	if err != nil {
-		return nil, err
-	}
-	return gather(ctx, d, q, func(r driver.Rows) (x day, err error) {
+func (v view) days(ctx context.Context, within owner.Span) ([]day, error) {
+	return gather(ctx, v.DB, v.ask(sqlDays, bounds(within)), func(r driver.Rows) (x day, err error) {
 		err = r.Scan(&x.unit, &x.agent, &x.epoch, &x.FromMs, &x.ToMs)
 		return x, err
 	})

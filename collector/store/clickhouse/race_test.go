@@ -151,8 +151,17 @@ func TestCollectorsSeeWhatOthersCommitted(t *testing.T) {
 	if err := a.Quarantine(t.Context(), usage.ID{Agent: strings.Repeat("a", 32), Epoch: strings.Repeat("e", 32), Seq: 14}, usage.Sealed{}, "odd"); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := b.Seqs(t.Context(), strings.Repeat("a", 32), strings.Repeat("e", 32)); err != nil || len(got) != 2 || got[1].Lo != 14 {
-		t.Errorf("seqs = %v, %v, want 14 too", got, err)
+	for _, db := range []*clickhouse.DB{a, b} {
+		if got, err := db.Seqs(t.Context(), strings.Repeat("a", 32), strings.Repeat("e", 32)); err != nil || len(got) != 2 || got[1].Lo != 14 {
+			t.Errorf("seqs = %v, %v, want 14 too", got, err)
+		}
+	}
+	if _, err := b.Append(t.Context(), []usage.Sealed{minute(t, 13, 13)}); err != nil { // fills a hole behind the highest
+		t.Fatal(err)
+	}
+	want += 13
+	if got, err := a.Seqs(t.Context(), strings.Repeat("a", 32), strings.Repeat("e", 32)); err != nil || len(got) != 1 || got[0].Hi != 14 {
+		t.Errorf("seqs = %v, %v, want 1 to 14", got, err)
 	}
 	if x, y := busyOf(t, a), busyOf(t, b); x != want || y != want {
 		t.Errorf("busy for %d and %d ms, want %d", x, y, want)

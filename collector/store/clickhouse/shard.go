@@ -73,7 +73,7 @@ func (s *shard) do(ctx context.Context, f func(context.Context, *replica) error)
 			}
 			err = fmt.Errorf("%s: %w", r.address, err)
 			if ctx.Err() != nil || !isPassing(err) {
-				return err
+				return errors.Join(ctx.Err(), err)
 			}
 			all = errors.Join(all, err)
 		}

@@ -52,18 +52,22 @@ type question struct {
 // ask finds what counts and lets the parts read it, one after the other, if
 // there is anything.
 func (a *question) ask(ctx context.Context, parts ...func(context.Context) error) error {
-	extent, err := a.db.Extent(ctx)
+	v, err := a.db.settle(ctx)
+	if err != nil {
+		return err
+	}
+	extent, err := v.extent(ctx)
 	if err != nil {
 		return err
 	}
 	edges := owner.Span{FromMs: a.Edges[0], ToMs: a.Edges[len(a.Edges)-1]}
-	a.within = edges.Clip(owner.Span{FromMs: extent.FromMs, ToMs: extent.ToMs})
+	a.within = edges.Clip(extent)
 	if a.within.Empty() {
 		return nil
 	}
 	a.numbers = bounds(a.within)
 	a.numbers["width"] = max(minBucketMs, (a.within.ToMs-a.within.FromMs)/maxBuckets+1)
-	if err := a.prepare(ctx); err != nil {
+	if err := a.prepare(ctx, v); err != nil {
 		return err
 	}
 	for _, part := range parts {
@@ -75,18 +79,13 @@ func (a *question) ask(ctx context.Context, parts ...func(context.Context) error
 }
 
 // prepare finds what does not count, and makes the temporary tables.
-func (a *question) prepare(ctx context.Context) error {
-	losers, err := a.db.losers(ctx)
+func (a *question) prepare(ctx context.Context, v view) error {
+	lost, err := v.lost(ctx, a.within)
 	if err != nil {
 		return err
 	}
-	lost, err := a.db.lost(ctx, a.within)
-	if err != nil {
-		return err
-	}
-	a.lost = len(lost)
+	a.lost, a.tables = len(lost), []*ext.Table{v.losers}
 	for _, make := range []func() (*ext.Table, error){
-		func() (*ext.Table, error) { return loserTable(losers) },
 		func() (*ext.Table, error) { return lostTable(lost) },
 		a.spanTable, a.cutTable, a.slotTable, a.edgeTable,
 	} {

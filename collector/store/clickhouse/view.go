@@ -10,6 +10,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/gpumeter/gpumeter/collector/store"
+	"github.com/gpumeter/gpumeter/collector/store/owner"
 	"github.com/gpumeter/gpumeter/usage"
 )
 
@@ -48,11 +49,11 @@ func (d *DB) eventsOf(ctx context.Context, q store.EventQuery) ([]store.Event, e
 	if len(q.Kinds) == 0 {
 		numbers["every_kind"] = 1
 	}
-	asked, err := d.counting(ctx, sqlEvents, numbers, kinds, nodes)
+	v, err := d.settle(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return gather(ctx, d, asked, func(r driver.Rows) (e store.Event, err error) {
+	return gather(ctx, d, v.ask(sqlEvents, numbers, kinds, nodes), func(r driver.Rows) (e store.Event, err error) {
 		var at row
 		err = r.Scan(&at.agent, &at.epoch, &at.seq, &at.place, &e.Node, &e.AtMs, (*string)(&e.Kind), &e.GPU, &e.Value, &e.Detail)
 		return e, err
@@ -61,29 +62,33 @@ func (d *DB) eventsOf(ctx context.Context, q store.EventQuery) ([]store.Event, e
 
 // Extent looks at every batch.
 func (d *DB) Extent(ctx context.Context) (store.Extent, error) {
-	var out store.Extent
-	q, err := d.counting(ctx, sqlExtent, nil)
+	v, err := d.settle(ctx)
 	if err != nil {
-		return out, fmt.Errorf("read extent: %w", err)
+		return store.Extent{}, fmt.Errorf("read extent: %w", err)
 	}
-	type extent struct {
-		store.Extent
-		n uint64
-	}
-	parts, err := gather(ctx, d, q, func(r driver.Rows) (x extent, err error) { return x, r.Scan(&x.FromMs, &x.ToMs, &x.n) })
+	x, err := v.extent(ctx)
 	if err != nil {
-		return out, fmt.Errorf("read extent: %w", err)
+		return store.Extent{}, fmt.Errorf("read extent: %w", err)
 	}
+	return store.Extent{FromMs: x.FromMs, ToMs: x.ToMs}, nil
+}
+
+// extent returns the span that all records cover; empty if there are none.
+func (v view) extent(ctx context.Context) (owner.Span, error) {
+	parts, err := gather(ctx, v.DB, v.ask(sqlExtent, nil), func(r driver.Rows) (x owner.Span, err error) {
+		return x, r.Scan(&x.FromMs, &x.ToMs)
+	})
+	var out owner.Span
 	for _, x := range parts {
 		switch {
-		case x.n == 0:
-		case out == store.Extent{}:
-			out = x.Extent
+		case x.Empty(): // a shard without records
+		case out.Empty():
+			out = x
 		default:
-			out = store.Extent{FromMs: min(out.FromMs, x.FromMs), ToMs: max(out.ToMs, x.ToMs)}
+			out = owner.Span{FromMs: min(out.FromMs, x.FromMs), ToMs: max(out.ToMs, x.ToMs)}
 		}
 	}
-	return out, nil
+	return out, err
 }
 
 // Counts counts batches that wait in a table to be collapsed once.
@@ -96,16 +101,12 @@ func (d *DB) Counts(ctx context.Context) (store.Counts, error) {
 }
 
 func (d *DB) counts(ctx context.Context) (out store.Counts, err error) {
-	losers, err := d.losers(ctx)
-	if err != nil {
-		return out, err
-	}
-	t, err := loserTable(losers)
+	v, err := d.settle(ctx)
 	if err != nil {
 		return out, err
 	}
 	pair := func(r driver.Rows) (n [2]uint64, err error) { return n, r.Scan(&n[0], &n[1]) }
-	batches, err := gather(ctx, d, ask(sqlCounts, nil, t), pair)
+	batches, err := gather(ctx, d, v.ask(sqlCounts, nil), pair)
 	if err != nil {
 		return out, err
 	}
@@ -113,7 +114,7 @@ func (d *DB) counts(ctx context.Context) (out store.Counts, err error) {
 	if err != nil {
 		return out, err
 	}
-	units, err := gather(ctx, d, ask(sqlUnitNumbers, nil, t), func(r driver.Rows) (n int64, err error) { return n, r.Scan(&n) })
+	units, err := gather(ctx, d, v.ask(sqlUnitNumbers, nil), func(r driver.Rows) (n int64, err error) { return n, r.Scan(&n) })
 	if err != nil {
 		return out, err
 	}
@@ -125,6 +126,6 @@ func (d *DB) counts(ctx context.Context) (out store.Counts, err error) {
 	}
 	slices.Sort(units)
 	out.Units = int64(len(slices.Compact(units)))
-	out.Conflicts += int64(len(losers))
+	out.Conflicts += int64(v.conflicts)
 	return out, nil
 }
