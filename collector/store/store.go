@@ -48,8 +48,9 @@ type Store interface {
 
 	// Append makes batches durable in one transaction: when it returns
 	// without error, all are committed, duplicate or in conflict, in the order
-	// given; with an error, none is. It is idempotent, whatever the order and
-	// delay. The batches have passed usage.Batch.Check.
+	// given; with an error, none is, or in a store without transactions some
+	// may be. It is idempotent, whatever the order and delay: the same call
+	// again completes it. The batches have passed usage.Batch.Check.
 	Append(ctx context.Context, batches []usage.Sealed) ([]Status, error)
 
 	// Quarantine makes the bytes of a batch that cannot be accepted durable,

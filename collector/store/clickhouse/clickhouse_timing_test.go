@@ -96,6 +96,10 @@ func BenchmarkSums(b *testing.B) {
 	for day := range int64(31) {
 		q.Edges = append(q.Edges, from+day*24*hour)
 	}
+	bytes, err := db.BytesOnDisk(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
 	b.ReportAllocs()
 	for b.Loop() {
 		a, err := db.Sums(b.Context(), q)
@@ -103,5 +107,7 @@ func BenchmarkSums(b *testing.B) {
 			b.Fatalf("%d sums, %d straddling records, %v", len(a.Sums), len(a.Straddles), err)
 		}
 	}
-	b.ReportMetric(float64(len(presence)*720*b.N)/b.Elapsed().Seconds(), "records/s")
+	records := len(presence) * 720
+	b.ReportMetric(float64(records*b.N)/b.Elapsed().Seconds(), "records/s")
+	b.ReportMetric(float64(bytes)/float64(records), "B/record")
 }

@@ -72,3 +72,15 @@ func (d *DB) Replicas(ctx context.Context) ([][]uint64, error) {
 	}
 	return out, nil
 }
+
+// BytesOnDisk returns how long the files of the tables are, after merging.
+func (d *DB) BytesOnDisk(ctx context.Context) (uint64, error) {
+	var sum uint64
+	err := d.Exec(ctx, "OPTIMIZE TABLE batches FINAL")
+	for _, s := range d.shards {
+		var n uint64
+		err = errors.Join(err, s.replicas[0].conn.QueryRow(ctx, "SELECT sum(bytes) FROM system.parts WHERE active AND database = currentDatabase()").Scan(&n))
+		sum += n
+	}
+	return sum, err
+}
