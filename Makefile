@@ -16,7 +16,7 @@ BUILD   := $(GO) build -trimpath -tags grpcnotrace -ldflags "-s -w -X main.versi
 TOOL    := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help tools build sim run test lint race fuzz torture e2e e2e-slurm e2e-clickhouse servers bench gpu-check man clean
+.PHONY: help tools build sim run test lint race fuzz torture e2e e2e-slurm e2e-clickhouse servers bench gpu-check dashboards man clean
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -102,6 +102,9 @@ bench: tools ## run the benchmarks and print one table
 
 gpu-check: build ## on a machine with GPUs: ask the driver for everything, measure the agent, print a page for docs/hardware
 	@bin/gpumeter-agent probe
+
+dashboards: tools ## write the dashboards, rules and runbooks anew from their tables
+	$(GO) generate ./dashboards
 
 man: build ## write the man pages to bin/man
 	@mkdir -p bin/man && bin/gpumeter man bin/man && bin/gpumeter-agent man bin/man

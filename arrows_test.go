@@ -64,6 +64,7 @@ var rules = []rule{
 	{"collector/report", vocabulary, "a report is written from the vocabulary"},
 	{"collector/web", vocabulary, "a page is written from the vocabulary"},
 	{"collector", append([]string{module + "/collector/", "github.com/prometheus/", "golang.org/x/"}, vocabulary...), "the root composes its children and never the agent"},
+	{"dashboards", []string{"go.yaml.in/yaml/"}, "dashboards and rules are rows; YAML is their only outside thing"},
 	{"sim/driver", []string{}, "the simulated driver is plain C"},
 	{"sim", append([]string{module + "/sim/"}, vocabulary...), "a simulated fleet knows the vocabulary only"},
 	{"cmd", []string{"*"}, "the commands know everybody"},
