@@ -26,7 +26,7 @@ var numbers = strings.NewReplacer("@from", fmt.Sprint(fromMs), "@to", fmt.Sprint
 var temporaries = map[string][]string{
 	"aside": {"asked"}, "committed": {"asked"}, "seqs": {"asked"}, "seqs_aside": {"asked"}, "links": {"asked", "losers"},
 	"units": {"asked"}, "nodes": {"asked"}, "holders": {"asked"}, "claims": {"asked"}, "body": {"asked"},
-	"days": {"losers"}, "goodbyes": {"losers"}, "extent": {"losers"}, "counts": {"losers"}, "unit_numbers": {"losers"},
+	"stays": {"asked"}, "days": {"losers"}, "goodbyes": {"losers"}, "extent": {"losers"}, "counts": {"losers"}, "unit_numbers": {"losers"},
 	"events": {"losers", "asked_nodes", "asked_kinds"}, "disputed": {"losers", "disputed"},
 	"sums": {"losers", "lost", "asked_spans", "asked_slots"}, "sums_by_holder": {"losers", "lost", "asked_spans", "asked_slots"},
 	"straddle_spans": {"losers", "lost", "cut_spans"}, "straddle_edges": {"losers", "lost", "asked_spans", "asked_edges"},
@@ -54,6 +54,7 @@ var rowsOf = func() map[string]string {
 		"seqs_aside": "SELECT agent, epoch, toUInt64(3) AS frontier FROM aside ORDER BY agent LIMIT 1",
 		"links":      "SELECT agent, epoch, toUInt64(2) AS lo, toUInt64(9) AS hi FROM batches ORDER BY agent LIMIT 1",
 		"units":      "SELECT unit AS number FROM units", "nodes": "SELECT node AS number FROM nodes", "holders": "SELECT holder AS number FROM holders",
+		"stays":  "SELECT DISTINCT month, long FROM batches",
 		"claims": "SELECT 'a/1' AS name", "body": "SELECT name, hash FROM claims WHERE name = 'a/1'",
 	}
 	out := map[string]string{}

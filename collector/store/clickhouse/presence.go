@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -33,18 +34,11 @@ func (d *DB) Presence(ctx context.Context) ([]contract.Presence, error) {
 }
 
 func (v view) presence(ctx context.Context) ([]contract.Presence, error) {
-	days, err := v.days(ctx, everything)
+	spans, err := v.there(ctx)
 	if err != nil {
 		return nil, err
 	}
-	spans := map[int64]owner.Presence{}
-	var numbers []int64
-	for _, x := range days {
-		if _, ok := spans[x.unit]; !ok {
-			numbers = append(numbers, x.unit)
-		}
-		spans[x.unit] = spans[x.unit].Add(x.Span)
-	}
+	numbers := slices.Collect(maps.Keys(spans))
 	slices.Sort(numbers)
 	units, nodes, err := v.unitsOf(ctx, numbers)
 	if err != nil {

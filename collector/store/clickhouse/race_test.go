@@ -168,6 +168,67 @@ func TestCollectorsSeeWhatOthersCommitted(t *testing.T) {
 	}
 }
 
+// TestPresenceFollowsWhatOthersCommit asks again and again while months change:
+// by another collector, by late batches, and by merges that change nothing.
+func TestPresenceFollowsWhatOthersCommit(t *testing.T) {
+	a, b := pair(t)
+	const month = 31 * 24 * 60 // in minutes, as sequence numbers
+	wantSpans := func(want ...[2]uint64) {
+		t.Helper()
+		for _, db := range []*clickhouse.DB{a, b} {
+			presence, err := db.Presence(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got [][2]uint64
+			for _, p := range presence {
+				got = append(got, [2]uint64{uint64(p.StartMs-497_000*hour) / 60_000, uint64(p.EndMs-497_000*hour) / 60_000})
+			}
+			if fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("present %v, want %v", got, want)
+			}
+		}
+	}
+	commit := func(db *clickhouse.DB, seq uint64) {
+		t.Helper()
+		if _, err := db.Append(t.Context(), []usage.Sealed{minute(t, seq, 1)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantSpans()
+	commit(a, 10)
+	wantSpans([2]uint64{10, 11})
+	commit(b, 2*month)
+	wantSpans([2]uint64{10, 11}, [2]uint64{2 * month, 2*month + 1})
+	commit(b, 2*month+5)
+	commit(a, 4) // late, in a month that was read
+	wantSpans([2]uint64{4, 11}, [2]uint64{2 * month, 2*month + 6})
+	if err := a.Exec(t.Context(), "OPTIMIZE TABLE batches"); err != nil {
+		t.Fatal(err)
+	}
+	wantSpans([2]uint64{4, 11}, [2]uint64{2 * month, 2*month + 6})
+	// A batch that loses takes its minute away again.
+	low, high := minute(t, 1, 100), minute(t, 1, 200)
+	if bytes.Compare(low.Hash[:], high.Hash[:]) > 0 {
+		low, high = high, low
+	}
+	other := high.Batch
+	other.Records = []usage.Record{{GPU: "GPU-1", StartMs: 497_000*hour + month*60_000, EndMs: 497_000*hour + (month+1)*60_000}}
+	moved, err := usage.Seal(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit(a, 3)
+	if err := a.WriteUnseen(t.Context(), low, moved); err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Compare(low.Hash[:], moved.Hash[:]) < 0 {
+		wantSpans([2]uint64{1, 11}, [2]uint64{2 * month, 2*month + 6})
+	} else {
+		wantSpans([2]uint64{3, 11}, [2]uint64{month, month + 1}, [2]uint64{2 * month, 2*month + 6})
+	}
+}
+
 // TestOneOfManyHasTheName lets collectors that know nothing of each other put
 // documents under one name at once.
 func TestOneOfManyHasTheName(t *testing.T) {

@@ -26,6 +26,7 @@ type shard struct {
 	migrate  func(context.Context, *replica) error
 	log      *slog.Logger
 	good     atomic.Int64 // index of the replica that answered last
+	stays    stays
 }
 
 // Codes of ClickHouse's errors after which another replica, or the same a

@@ -22,6 +22,8 @@ var (
 	sqlClaims         = read("claims")
 	sqlBody           = read("body")
 	sqlNames          = read("names")
+	sqlStamps         = read("stamps")
+	sqlStays          = read("stays")
 	sqlDays           = read("days")
 	sqlGoodbyes       = read("goodbyes")
 	sqlReturns        = read("returns")
