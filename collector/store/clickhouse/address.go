@@ -60,16 +60,16 @@ func ParseAddress(text string) (Address, error) {
 		return Address{}, errors.New("store address: a password does not belong there; name a file with password-file=FILE")
 	}
 	if !ok || !cut || !isName(database) || user != "" && !isName(user) {
-		return Address{}, fmt.Errorf("store address %q is not of the form %s, with names of letters, digits and _", text, addressForm)
+		return Address{}, fmt.Errorf("store address is not of the form %s, with names of letters, digits and _", addressForm)
 	}
 	a := Address{Hosts: strings.Split(hosts, ","), Database: database, User: user}
 	for _, h := range a.Hosts {
 		if host, port, err := net.SplitHostPort(h); err != nil || host == "" || port == "" {
-			return Address{}, fmt.Errorf("store address %q: %q is not HOST:PORT", text, h)
+			return Address{}, fmt.Errorf("store address: %q is not HOST:PORT", h)
 		}
 	}
 	if err := a.parameters(parameters); err != nil {
-		return Address{}, fmt.Errorf("store address %q: %w", text, err)
+		return Address{}, fmt.Errorf("store address: %w", err)
 	}
 	return a, nil
 }

@@ -41,6 +41,8 @@ func TestParseAddressRefusesWithAReason(t *testing.T) {
 	}
 	f("", "not of the form")
 	f("http://db:8123/m", "not of the form")
+	f("http://me:hunter2@db:8123/m", "not of the form")
+	f("clickhouse://localhost:1/m?password=hunter2", `unknown parameter "password"`)
 	f("clickhouse://db:9000", "not of the form")
 	f("clickhouse://db:9000/", "not of the form")
 	f("clickhouse://db:9000/m-1", "letters, digits and _")

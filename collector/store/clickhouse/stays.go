@@ -89,7 +89,7 @@ func (s *shard) read(ctx context.Context) (list map[partition]stay, err error) {
 
 // stamps returns what names the rows of every partition of a replica.
 func (r *replica) stamps(ctx context.Context) (map[partition]uint64, error) {
-	rows, err := r.conn.Query(ctx, sqlStamps)
+	rows, err := r.conn.Query(r.reading(ctx, query{}), sqlStamps)
 	if err != nil {
 		return nil, err
 	}
