@@ -2,8 +2,10 @@ package clickhouse
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/gpumeter/gpumeter/collector/store"
@@ -132,8 +134,9 @@ func (w *draft) put(s *usage.Sealed) store.Status {
 	return store.Conflict
 }
 
-// write makes a draft durable, shard by shard: the words first, then what is
-// aside, and batches last. Whatever comes first is nothing without its batch.
+// write makes a draft durable, on all shards at once: the words first, then what
+// is aside, and batches last. Whatever comes first is nothing without its batch.
+// A shard that is in trouble does not keep the others from having theirs.
 func (d *DB) write(ctx context.Context, w *draft) error {
 	parts := make([]part, len(d.shards))
 	for _, r := range w.aside {
@@ -145,12 +148,13 @@ func (d *DB) write(ctx context.Context, w *draft) error {
 		p.batches = append(p.batches, s)
 	}
 	nowMs := d.options.Now().UnixMilli()
+	failed := make([]error, len(d.shards))
+	var writing sync.WaitGroup
 	for i, s := range d.shards {
-		if err := d.writePart(ctx, s, &parts[i], nowMs); err != nil {
-			return err
-		}
+		writing.Go(func() { failed[i] = d.writePart(ctx, s, &parts[i], nowMs) })
 	}
-	return nil
+	writing.Wait()
+	return errors.Join(failed...)
 }
 
 // part is what a draft adds to one shard.

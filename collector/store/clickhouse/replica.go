@@ -100,7 +100,7 @@ func (r *replica) known(all ch.Settings) ch.Settings {
 }
 
 // quorumTimeout is how long the other replicas may take to have a row.
-const quorumTimeout = 10 * time.Second
+const quorumTimeout = 5 * time.Second
 
 // writing returns the context of an INSERT, which returns when the rows are as
 // durable as they are promised to be.

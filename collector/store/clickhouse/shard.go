@@ -48,9 +48,9 @@ var passing = map[int32]bool{
 }
 
 // Patience with passing errors: one statement is tried so long, with a pause
-// between two rounds over the replicas.
+// between two rounds over the replicas. Others wait for their turn meanwhile.
 const (
-	patience = 10 * time.Second
+	patience = 4 * time.Second
 	pause    = 50 * time.Millisecond
 )
 
