@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -49,8 +50,13 @@ type question struct {
 	answer  contract.Answer
 }
 
-// ask finds what counts and lets the parts read it, one after the other, if
-// there is anything.
+// maxLooks bounds how often a question is begun anew.
+const maxLooks = 100
+
+// ask lets the parts read what counts, one after the other, if there is
+// anything. The parts look later than what was found not to count. So it looks
+// again afterwards: what does not count once never counts, so that if it is no
+// more than before, it was the same all the time; else the parts read anew.
 func (a *question) ask(ctx context.Context, parts ...func(context.Context) error) error {
 	v, err := a.db.settle(ctx)
 	if err != nil {
@@ -67,23 +73,28 @@ func (a *question) ask(ctx context.Context, parts ...func(context.Context) error
 	}
 	a.numbers = bounds(a.within)
 	a.numbers["width"] = max(minBucketMs, (a.within.ToMs-a.within.FromMs)/maxBuckets+1)
-	if err := a.prepare(ctx, v); err != nil {
-		return err
-	}
-	for _, part := range parts {
-		if err := part(ctx); err != nil {
+	lost, err := v.lost(ctx, a.within)
+	for looks := 0; err == nil && looks < maxLooks; looks++ {
+		before := [2]int{v.conflicts, len(lost)}
+		if err := a.read(ctx, v, lost, parts); err != nil {
 			return err
 		}
+		if v, err = a.db.settle(ctx); err != nil {
+			return err
+		}
+		if lost, err = v.lost(ctx, a.within); err == nil && before == [2]int{v.conflicts, len(lost)} {
+			return nil
+		}
 	}
-	return nil
+	if err == nil {
+		err = errors.New("several agents claim the same time faster than it can be added up")
+	}
+	return err
 }
 
-// prepare finds what does not count, and makes the temporary tables.
-func (a *question) prepare(ctx context.Context, v view) error {
-	lost, err := v.lost(ctx, a.within)
-	if err != nil {
-		return err
-	}
+// read makes the temporary tables and lets the parts read.
+func (a *question) read(ctx context.Context, v view, lost []owner.Claim, parts []func(context.Context) error) error {
+	a.answer = contract.Answer{}
 	a.lost, a.tables = len(lost), []*ext.Table{v.losers}
 	for _, make := range []func() (*ext.Table, error){
 		func() (*ext.Table, error) { return lostTable(lost) },
@@ -94,6 +105,11 @@ func (a *question) prepare(ctx context.Context, v view) error {
 			return err
 		}
 		a.tables = append(a.tables, t)
+	}
+	for _, part := range parts {
+		if err := part(ctx); err != nil {
+			return err
+		}
 	}
 	return nil
 }
