@@ -44,13 +44,13 @@ func burn(i int) Alert {
 func supplyAlerts() []Alert {
 	return []Alert{
 		{
-			Name: "GPUMeterContractShortfall", Threshold: 1, For: "30m", Keep: "30m",
-			Expr:     `sum by (cloud, contract, tranche, gpu_model) (rate(gpumeter_contract_gpu_seconds_total{bucket="undelivered"}[15m])) >= $threshold`,
+			Name: "GPUMeterContractShortfall", Threshold: 0.5, For: "30m", Keep: "30m",
+			Expr:     `sum by (cloud, contract, tranche, gpu_model) (rate(gpumeter_contract_gpu_seconds_total{bucket="undelivered"}[15m])) > $threshold`,
 			Severity: Warning, Action: Claim, Audience: Provider,
 			Summary:     "{{ $value | printf \"%.0f\" }} {{ $labels.gpu_model }} of {{ $labels.contract }}/{{ $labels.tranche }} ({{ $labels.cloud }}) are not delivered",
 			Description: "They are contracted and paid for, and no GPU stands for them. What fell silent less than a day ago is not in this number, but unobserved.",
 			Command:     "gpumeter explain {{ $labels.contract }} undelivered",
-			Means:       "At least one contracted GPU has been undelivered for half an hour.",
+			Means:       "At least one contracted GPU has been undelivered for half an hour: more than half a one on average, as the rate of a counter is not exact.",
 			See:         "Dashboard *Contract detail*. `gpumeter explain` says which GPUs count toward the tranche, and which were refused by its scope: a wrong scope looks the same as a missing GPU.",
 			Do:          "Check the scope in the contract file. If it is right, ask the provider where the GPUs are.",
 			Claim:       claimSupply,

@@ -49,16 +49,16 @@ func (b *Board) model(datasource string) object {
 func source() object { return object{"type": "prometheus", "uid": "${datasource}"} }
 
 func (b *Board) variables(datasource string) []object {
-	current := object{}
+	first := object{"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus",
+		"hide": 0, "includeAll": false, "multi": false, "options": []object{}, "refresh": 1, "regex": "", "skipUrlSync": false}
 	if datasource != "" {
-		current = object{"text": datasource, "value": datasource}
+		first["current"] = object{"text": datasource, "value": datasource}
 	}
-	out := []object{{"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus", "current": current,
-		"hide": 0, "includeAll": false, "multi": false, "options": []object{}, "refresh": 1, "regex": "", "skipUrlSync": false}}
+	out := []object{first}
 	for _, v := range b.Variables {
 		query := fmt.Sprintf("label_values(%s, %s)", v.Of, v.Key)
-		x := object{"name": v.Name, "label": v.Label, "type": "query", "datasource": source(), "definition": query,
-			"query": object{"query": query, "refId": "variable-" + v.Name}, "current": object{}, "hide": 0, "includeAll": !v.One, "multi": !v.One,
+		x := object{"name": v.Name, "label": v.Label, "type": "query", "datasource": source(),
+			"query": object{"query": query, "refId": "variable-" + v.Name}, "hide": 0, "includeAll": !v.One, "multi": !v.One,
 			"options": []object{}, "refresh": 2, "regex": "", "skipUrlSync": false, "sort": 1}
 		if !v.One {
 			x["allValue"] = ".*"
