@@ -15,8 +15,11 @@ import (
 
 const (
 	// outlookEvery is how often claims and commitments are looked at: what is
-	// said of them changes by the day.
-	outlookEvery = time.Hour
+	// said of them changes by the day, and what has just begun by the hour.
+	outlookEvery = 10 * time.Minute
+	// outlookFirst is when they are looked at first: a start has enough to do,
+	// and agents send first what they kept.
+	outlookFirst = time.Minute
 	// outlookMonths is how many months of incidents are looked at: agreements
 	// give one or two billing periods to claim.
 	outlookMonths = 3
@@ -63,17 +66,9 @@ func newOutlook(c *Collector) *outlook {
 	}
 }
 
-// run looks ahead every hour until ctx ends; less often where that takes long.
+// run looks ahead until ctx ends, less often where that takes long.
 func (o *outlook) run(ctx context.Context) {
-	for {
-		start, wait := o.now(), time.Minute
-		if len(o.contracts()) > 0 {
-			if err := o.look(ctx); err != nil && ctx.Err() == nil {
-				o.log.Error("claims and commitments are not known", "err", err)
-				o.set(func() { o.failures++ })
-			}
-			wait = max(outlookEvery, tallyShare*o.now().Sub(start))
-		}
+	for wait := outlookFirst; ; {
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
@@ -81,6 +76,16 @@ func (o *outlook) run(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
+		start := o.now()
+		if len(o.contracts()) == 0 {
+			wait = outlookFirst
+			continue
+		}
+		if err := o.look(ctx); err != nil && ctx.Err() == nil {
+			o.log.Error("claims and commitments are not known", "err", err)
+			o.set(func() { o.failures++ })
+		}
+		wait = max(outlookEvery, tallyShare*o.now().Sub(start))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -96,6 +97,34 @@ gpumeter_commitment_drawn_amount{cloud="aws",commitment="pool",contract="c",curr
 # TYPE gpumeter_commitment_shortfall_amount gauge
 gpumeter_commitment_shortfall_amount{cloud="aws",commitment="pool",contract="c",currency="USD"} 99.5
 `, "gpumeter_commitment_drawn_amount", "gpumeter_commitment_shortfall_amount", "gpumeter_commitment_remaining_amount")
+}
+
+// The first look is a minute after the start, and a failure is counted.
+func TestOutlookLooksAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, looks := ahead(), 0
+		o.now = time.Now
+		o.claims = func(context.Context, string) (contract.Docket, error) { return contract.Docket{}, ErrNoData }
+		o.spend = func(context.Context) (contract.SpendReport, error) {
+			looks++
+			return contract.SpendReport{}, errors.New("no")
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); o.run(ctx) }()
+		for _, x := range []struct {
+			wait time.Duration
+			want int
+		}{{59 * time.Second, 0}, {2 * time.Second, 1}, {9 * time.Minute, 1}, {time.Minute, 2}} {
+			time.Sleep(x.wait)
+			synctest.Wait()
+			if looks != x.want || o.failures != x.want {
+				t.Errorf("%d looks and %d failures, want %d", looks, o.failures, x.want)
+			}
+		}
+		cancel()
+		<-done
+	})
 }
 
 // A failure leaves what was known, and says so.
