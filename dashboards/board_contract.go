@@ -11,7 +11,7 @@ func contractBoard() Board {
 			{"What became of it", contractChain()},
 			{"Supply budget", contractBudget()},
 			{"Commitments", []Panel{{
-				Kind: Series, Title: "Drawn of what was committed to", Unit: "short", W: 24, Absent: "no spend commitment", Empty: "the demo's contracts have no spend commitment",
+				Kind: Series, Title: "Drawn of what was committed to", Unit: "short", W: 24, Absent: "no spend commitment",
 				About: "The committed amount, and how much of it is drawn.",
 				Queries: []Query{{Expr: `gpumeter_commitment_committed_amount{contract=~"$contract"}`, Legend: "committed, {{commitment}} ({{currency}})"},
 					{Expr: `gpumeter_commitment_drawn_amount{contract=~"$contract"}`, Legend: "drawn, {{commitment}} ({{currency}})"}},
@@ -47,7 +47,7 @@ func contractChain() []Panel {
 }
 
 func contractBudget() []Panel {
-	budget := Panel{Kind: Series, Title: "Supply budget burn", Unit: "short", W: 16, Absent: "no promise, or the recording rules are not loaded", Empty: "the recording rules need a window's time",
+	budget := Panel{Kind: Series, Title: "Supply budget burn", Unit: "short", W: 16, Absent: "no promise, or the recording rules are not loaded", Empty: "the recording rules are loaded into Prometheus alone",
 		About: "How many times as fast as allowed the budget of the promise is used up: 14.4 over an hour, 6 over six hours, 3 over a day and 1 over three days are alerts."}
 	for _, b := range burns {
 		budget.Queries = append(budget.Queries, Query{Expr: "contract:supply_failure:ratio_rate" + b.long + `{contract=~"$contract"} / on (cloud, contract) (1 - contract:availability_target:ratio)`, Legend: b.long})

@@ -112,13 +112,21 @@ func contractsAttention() []Panel {
 		{Kind: Alarms, Title: "Alerts on supply and money", W: 8, About: "Alerts for who talks to the cloud and who plans the money.", Body: `{audience=~"provider|finance"}`},
 		{Kind: Table, Title: "Claims", Unit: "short", W: 8, Absent: "nothing to claim",
 			About:   "What can be claimed for incidents of the last three months, and when the next claim is too late. What was claimed already is not known here.",
-			Queries: []Query{{Expr: "gpumeter_claim_owed_amount{" + ofCloud + "}", Empty: "a fleet may have nothing to claim"}, {Expr: "gpumeter_claim_incidents{" + ofCloud + "}", Empty: "a fleet may have nothing to claim"}, {Expr: "gpumeter_claim_deadline_timestamp_seconds{" + ofCloud + "} - time()", Empty: "agreements may state no deadline"}},
+			Queries: []Query{{Expr: ofClaims("gpumeter_claim_owed_amount{" + ofCloud + "}"), Empty: "a fleet may have nothing to claim"}, {Expr: ofClaims("gpumeter_claim_incidents{" + ofCloud + "}"), Empty: "a fleet may have nothing to claim"}, {Expr: ofClaims("gpumeter_claim_deadline_timestamp_seconds{" + ofCloud + "} - time()"), Empty: "agreements may state no deadline"}},
 			Columns: []Column{{Field: "cloud", Title: "cloud"}, {Field: "contract", Title: "contract", Link: toContract}, {Field: "currency", Title: "currency"},
 				{Field: "Value #A", Title: "owed"}, {Field: "Value #B", Title: "incidents"}, {Field: "Value #C", Title: "too late in", Unit: "s"}}},
-		{Kind: Table, Title: "Commitments", Unit: "short", W: 8, Absent: "no spend commitment", Empty: "the demo's contracts have no spend commitment",
+		{Kind: Table, Title: "Commitments", Unit: "short", W: 8, Absent: "no spend commitment",
 			About:   "Money that was committed to, what is drawn of it, and what will be missing at the end at the recent rate.",
-			Queries: []Query{{Expr: "gpumeter_commitment_committed_amount"}, {Expr: "gpumeter_commitment_drawn_amount"}, {Expr: "gpumeter_commitment_remaining_amount"}, {Expr: "gpumeter_commitment_shortfall_amount"}, {Expr: "gpumeter_commitment_end_timestamp_seconds - time()"}, {Expr: "time() - gpumeter_commitment_drawn_through_timestamp_seconds"}},
+			Queries: []Query{{Expr: ofCommitment("gpumeter_commitment_committed_amount")}, {Expr: ofCommitment("gpumeter_commitment_drawn_amount")}, {Expr: ofCommitment("gpumeter_commitment_remaining_amount")}, {Expr: ofCommitment("gpumeter_commitment_shortfall_amount")}, {Expr: ofCommitment("gpumeter_commitment_end_timestamp_seconds - time()")}, {Expr: ofCommitment("time() - gpumeter_commitment_drawn_through_timestamp_seconds")}},
 			Columns: []Column{{Field: "contract", Title: "contract", Link: toContract}, {Field: "commitment", Title: "commitment"}, {Field: "currency", Title: "currency"}, {Field: "Value #A", Title: "committed"},
 				{Field: "Value #B", Title: "drawn"}, {Field: "Value #C", Title: "remaining"}, {Field: "Value #D", Title: "will be missing"}, {Field: "Value #E", Title: "ends in", Unit: "s"}, {Field: "Value #F", Title: "known to", Unit: "s"}}},
 	}
+}
+
+// ofClaims and ofCommitment keep what tells one claim, or one commitment, from
+// another, so that the answers to several queries make one row.
+func ofClaims(expr string) string { return "max by (cloud, contract, currency) (" + expr + ")" }
+
+func ofCommitment(expr string) string {
+	return "max by (cloud, contract, commitment, currency) (" + expr + ")"
 }

@@ -23,7 +23,7 @@ func dcgmBoard() Board {
 		Rows: []Row{
 			{"Fleet", []Panel{
 				{Kind: Stat, Title: "GPUs that report", Unit: "short", About: "GPUs of which there is a temperature. A GPU that died is not in it: that is why this cannot be a denominator.", Queries: []Query{{Expr: "count(" + dcgm(all) + ")"}}},
-				{Kind: Stat, Title: "GPUs gone within a day", Unit: "short", Steps: faults, About: "GPUs that reported an hour to a day ago and do not any more.", Empty: "it needs a day of history",
+				{Kind: Stat, Title: "GPUs gone within a day", Unit: "short", Steps: faults, About: "GPUs that reported an hour to a day ago and do not any more.", Empty: "it needs an hour of history",
 					Queries: []Query{{Expr: fmt.Sprintf("count(max by (UUID) (last_over_time({__name__=~%q}[1d] offset 1h)) unless on (UUID) max by (UUID) ({__name__=~%q})) or count(max by (UUID) ({__name__=~%q} offset 1h)) * 0", all, all, all)}}},
 				{Kind: Stat, Title: "Average utilisation", Unit: "percentunit", Steps: uses, About: "Average over the GPUs that report, as everybody shows it: dead and missing GPUs are left out, and a gauge that is read every 15 s misses what is in between.",
 					Queries: []Query{{Expr: "avg(" + dcgm("DCGM_FI_DEV_GPU_UTIL|DCGM_FI_DEV_GPU_UTIL_RATIO") + ") / 100"}}},

@@ -42,7 +42,7 @@ func healthNow() []Panel {
 // healthList is everything that asks for an act, in one table.
 func healthList() Panel {
 	gpu := "max by (job, instance, gpu, uuid) "
-	return Panel{Kind: Table, Title: "GPUs that need something", Unit: "short", W: 16, H: 9, Absent: "nothing", Empty: "a healthy fleet needs nothing",
+	return Panel{Kind: Table, Title: "GPUs that need something", Unit: "short", W: 16, H: 9, Absent: "nothing",
 		About: "Each row is one reason to drain, reset or replace a GPU. The runbook of the alert of the same name says what to do.",
 		Queries: []Query{{Expr: or(
 			fault("lost", gpu+"(gpu_lost) > 0"),
@@ -59,10 +59,10 @@ func healthList() Panel {
 
 func healthFaults() []Panel {
 	return []Panel{
-		{Kind: Series, Title: "Xids", Unit: "short", W: 8, Stack: true, Absent: "no Xid", Empty: "a healthy fleet has no Xid",
+		{Kind: Series, Title: "Xids", Unit: "short", W: 8, Stack: true, Absent: "no Xid",
 			About:   "Errors that the driver reported, by code, so far as counters were there before them. docs/xids.md says what each means.",
 			Queries: []Query{{Expr: "sum by (xid, severity) (" + located("increase(gpu_xid_total[$__rate_interval])", "") + ")", Legend: "{{xid}} ({{severity}})"}}},
-		{Kind: Table, Title: "Last Xids", Unit: "short", W: 8, Absent: "no Xid", Empty: "a healthy fleet has no Xid", About: "The last time that each error was reported about each GPU.",
+		{Kind: Table, Title: "Last Xids", Unit: "short", W: 8, Absent: "no Xid", About: "The last time that each error was reported about each GPU.",
 			Queries: []Query{{Expr: "sort_desc(max by (node, gpu, xid, severity) (" + located("gpu_xid_last_timestamp_seconds", "") + ") * 1000)"}},
 			Columns: []Column{{Field: "node", Title: "node", Link: toNode}, {Field: "gpu", Title: "GPU"}, {Field: "xid", Title: "Xid"}, {Field: "severity", Title: "severity"}, {Field: "Value #A", Title: "last", Unit: "dateTimeFromNow"}}},
 		{Kind: Table, Title: "Memory", Unit: "short", W: 8, Absent: "no GPU says", About: "Memory errors and remapped rows of each GPU, the worst first.",

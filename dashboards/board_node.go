@@ -80,7 +80,7 @@ func nodeLinks() []Panel {
 		{Kind: Table, Title: "Links up", Unit: "short", W: 12, Absent: "n/a", About: "NVLinks that are up of those that there are, and PCIe lanes now and at most.",
 			Queries: []Query{{Expr: byGPUOfNode("gpu_nvlink_links_up")}, {Expr: byGPUOfNode("gpu_nvlink_links")}, {Expr: byGPUOfNode("gpu_pcie_width")}, {Expr: byGPUOfNode("gpu_pcie_width_max")}},
 			Columns: []Column{{Field: "gpu", Title: "GPU"}, {Field: "Value #A", Title: "NVLinks up"}, {Field: "Value #B", Title: "NVLinks"}, {Field: "Value #C", Title: "PCIe lanes"}, {Field: "Value #D", Title: "at most"}}},
-		{Kind: Table, Title: "Xids", Unit: "short", W: 12, Absent: "no Xid", Empty: "a healthy node has no Xid", About: "Errors that the driver reported about each GPU, and when last.",
+		{Kind: Table, Title: "Xids", Unit: "short", W: 12, Absent: "no Xid", About: "Errors that the driver reported about each GPU, and when last.",
 			Queries: []Query{{Expr: "max by (gpu, xid, severity) (" + onNode("gpu_xid_total") + ")"}, {Expr: "max by (gpu, xid, severity) (" + onNode("gpu_xid_last_timestamp_seconds") + ") * 1000"}},
 			Columns: []Column{{Field: "gpu", Title: "GPU"}, {Field: "xid", Title: "Xid"}, {Field: "severity", Title: "severity"}, {Field: "Value #A", Title: "count"}, {Field: "Value #B", Title: "last", Unit: "dateTimeFromNow"}}},
 	}

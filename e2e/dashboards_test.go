@@ -157,6 +157,11 @@ func TestDashboardsHaveData(t *testing.T) {
 	until(t, 5*time.Minute, "the contract counters advance", func() bool {
 		return len(s.prometheus.query(t, `increase(gpumeter_contract_gpu_seconds_total{bucket="busy"}[5m]) > 0`)) > 0
 	})
+	// The demo's story: after four minutes a GPU of this node falls off the bus.
+	until(t, 7*time.Minute, "the alerts on the lost GPU fire", func() bool {
+		return len(s.prometheus.query(t, `ALERTS{alertname=~"GPUMeterGPULost|GPUMeterXidFatal",alertstate="firing",node="oci-iad-live",gpu="5"}`)) == 2
+	})
+	until(t, time.Minute, "commitments are known", func() bool { return len(s.prometheus.query(t, `gpumeter_commitment_drawn_amount`)) > 0 })
 	until(t, time.Minute, "records of a minute are there", func() bool { return len(s.prometheus.query(t, `contract:supply_failure:ratio_rate5m`)) > 0 })
 	var text bytes.Buffer
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
@@ -174,7 +179,7 @@ func TestDashboardsHaveData(t *testing.T) {
 		for _, r := range b.Rows {
 			for _, p := range r.Panels {
 				for i, q := range p.Queries {
-					expr := choice(q.Expr, "aws-use1-live")
+					expr := choice(q.Expr, "oci-iad-live")
 					pn, vn := len(s.prometheus.query(t, expr)), len(s.victoria.query(t, expr))
 					why := q.Empty + p.Empty
 					fmt.Fprintf(table, "%s\t%s\t%c\t%d\t%d\t%s\n", b.UID, p.Title, 'A'+i, pn, vn, why)
@@ -192,6 +197,7 @@ func TestDashboardsHaveData(t *testing.T) {
 	_ = table.Flush()
 	t.Logf("%d queries, %d of them empty in one or both\n%s", asked, empty, text.String())
 	rulesAreWell(t, s.prometheus)
+	lostGPUIsNamed(t, s.prometheus)
 	naIsNoNumber(t, s.prometheus)
 }
 
@@ -214,6 +220,23 @@ func rulesAreWell(t *testing.T, p server) {
 	if n < 40 {
 		t.Errorf("%d rules are loaded", n)
 	}
+}
+
+// lostGPUIsNamed wants the alert as a person reads it.
+func lostGPUIsNamed(t *testing.T, p server) {
+	t.Helper()
+	type alerts struct {
+		Alerts []struct{ Labels, Annotations map[string]string } `json:"alerts"`
+	}
+	for _, a := range call[alerts](t, p.url+"/api/v1/alerts").Alerts {
+		if a.Labels["alertname"] == "GPUMeterGPULost" {
+			if got, want := a.Annotations["summary"], "GPU 5 of oci-iad-live (oracle) is gone from the bus"; got != want {
+				t.Errorf("summary %q, want %q", got, want)
+			}
+			return
+		}
+	}
+	t.Error("no alert on the lost GPU")
 }
 
 // naIsNoNumber wants NaN, and neither zero nor nothing, of GPUs that cannot say
