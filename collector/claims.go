@@ -149,14 +149,7 @@ func gather(ctx context.Context, st store.Store, b *claim.Bundle, w *contract.Wa
 	if to > w.AsOfMs {
 		to = w.AsOfMs
 	}
-	var spans []contract.Span
-	seen := map[int64]bool{}
-	for _, p := range w.Presences {
-		if p.Node == x.Site.Node && slices.Contains(x.GPUs, p.GPU) && !seen[p.Unit] {
-			seen[p.Unit] = true
-			spans = append(spans, contract.Span{Unit: p.Unit, FromMs: from, ToMs: to})
-		}
-	}
+	spans, nodes := witnesses(x, w.Presences, from, to)
 	err := st.Entries(ctx, spans, func(e store.Entry) error {
 		b.Entries = append(b.Entries, e)
 		return nil
@@ -164,14 +157,42 @@ func gather(ctx context.Context, st store.Store, b *claim.Bundle, w *contract.Wa
 	if err != nil {
 		return err
 	}
-	if b.Events, err = st.EventsOf(ctx, store.EventQuery{FromMs: from, ToMs: to, Node: x.Site.Node, Limit: maxBundled}); err != nil {
-		return err
+	for _, node := range nodes {
+		events, err := st.EventsOf(ctx, store.EventQuery{FromMs: from, ToMs: to, Node: node, Limit: maxBundled})
+		if err != nil {
+			return err
+		}
+		if len(events) == maxBundled {
+			return fmt.Errorf("read events: node %s has more than %d around incident %s", node, maxBundled, x.ID)
+		}
+		b.Events = append(b.Events, events...)
 	}
-	if len(b.Events) == maxBundled {
-		return fmt.Errorf("read events: node %s has more than %d around incident %s", x.Site.Node, maxBundled, x.ID)
-	}
-	b.Events = slices.DeleteFunc(b.Events, func(e store.Event) bool { return e.GPU != "" && !slices.Contains(x.GPUs, e.GPU) })
+	b.Events = slices.DeleteFunc(b.Events, func(e store.Event) bool {
+		return e.GPU != "" && !slices.Contains(x.GPUs, e.GPU) && !slices.Contains(x.DownBy, e.GPU)
+	})
 	return chain(ctx, st, b)
+}
+
+// witnesses returns the units whose records tell of an incident, and the nodes
+// that they are in, the incident's first: the GPUs that were lost, and those
+// that took their node or rack down.
+func witnesses(x *contract.Incident, presences []contract.Presence, fromMs, toMs int64) (spans []contract.Span, nodes []string) {
+	nodes = []string{x.Site.Node}
+	seen := map[int64]bool{}
+	for i := range presences {
+		p := &presences[i]
+		by := slices.Contains(x.DownBy, p.GPU) && p.StartMs < toMs && fromMs < p.EndMs
+		if seen[p.Unit] || !by && (p.Node != x.Site.Node || !slices.Contains(x.GPUs, p.GPU)) {
+			continue
+		}
+		seen[p.Unit] = true
+		spans = append(spans, contract.Span{Unit: p.Unit, FromMs: fromMs, ToMs: toMs})
+		if !slices.Contains(nodes, p.Node) {
+			nodes = append(nodes, p.Node)
+		}
+	}
+	slices.Sort(nodes[1:])
+	return spans, nodes
 }
 
 // chain reads the batches that brought the records, and those between.

@@ -59,7 +59,7 @@ func (a *agentOf) batches(t *testing.T, n int) []usage.Sealed {
 	for ms := at(a.from); ms < at(a.to); ms += 10 * minute {
 		b.GPUs, b.Records, b.Events = nil, nil, nil
 		for i, gpu := range a.gpus {
-			b.GPUs = append(b.GPUs, usage.GPU{UUID: gpu, Model: "H100", Index: i})
+			b.GPUs = append(b.GPUs, usage.GPU{UUID: gpu, Model: modelOf[a.node.Cloud.InstanceType], Index: i})
 			for k := range int64(10) {
 				if r, ok := a.record(gpu, ms+k*minute); ok {
 					b.Records = append(b.Records, r)
@@ -87,6 +87,9 @@ func (a *agentOf) batches(t *testing.T, n int) []usage.Sealed {
 	}
 	return out
 }
+
+// modelOf says what GPUs the nodes of an instance type have.
+var modelOf = map[string]string{"hgx": "H100", "nvl": "GB200"}
 
 // record is that of one minute. Faults may begin and end within one.
 func (a *agentOf) record(gpu string, ms int64) (usage.Record, bool) {
@@ -144,6 +147,13 @@ func sorrows(t *testing.T) ([]contract.Contract, []usage.Sealed) {
 			{gpu: "GPU-4-b", from: day("03T06:00"), to: to, silent: true}},
 			[]usage.Event{{AtMs: at(day("03T06:00")), Kind: usage.EventGoodbye, GPU: "GPU-4-b"}}},
 		{node(5), gpus(5), from, day("01T18:00"), nil, nil}, // never heard again
+		{node(6), gpus(6), from, to, []trouble{{gpu: "GPU-6-b", from: day("02T05:00"), to: day("02T06:00"), fault: "gpu_lost"}}, nil},
+		{node(7), gpus(7), from, to, nil, nil}, // of the same rack
+	}
+	for i := range fleet {
+		if i >= 5 {
+			fleet[i].node.Cloud.InstanceType, fleet[i].node.Cloud.Rack = "nvl", "r1"
+		}
 	}
 	var out []usage.Sealed
 	for i := range fleet {
@@ -152,7 +162,9 @@ func sorrows(t *testing.T) ([]contract.Contract, []usage.Sealed) {
 	start, end := at(from), at("2027-01-01T00:00:00Z")
 	c := contract.Contract{ID: "cw", Title: "H100 in us-east", Provider: "coreweave", Currency: "USD", Zone: time.UTC,
 		Tranches: []contract.Tranche{{ID: "h100", Model: "H100", SLA: "node", EndMs: end, Delivery: contract.Delivery{GraceMs: 24 * 60 * minute},
-			Steps: []contract.Step{{FromMs: start, GPUs: 13}}, Rates: []contract.Rate{{FromMs: start, ToMs: end, PerGPUHour: 2_500_000}}}},
+			Steps: []contract.Step{{FromMs: start, GPUs: 13}}, Rates: []contract.Rate{{FromMs: start, ToMs: end, PerGPUHour: 2_500_000}}},
+			{ID: "nvl", Model: "GB200", EndMs: end, Delivery: contract.Delivery{Unit: contract.DeliverRack},
+				Steps: []contract.Step{{FromMs: start, GPUs: 4}}, Rates: []contract.Rate{{FromMs: start, ToMs: end, PerGPUHour: 5_000_000}}}},
 		SLAs: []contract.SLA{{ID: "node", Target: 999_000, Scope: contract.SLAPerNode, Period: contract.SLAByMonth, Cap: 500_000,
 			Tiers:    []contract.CreditTier{{Below: 999_000, Credit: 100_000}, {Below: 990_000, Credit: 250_000}},
 			Excludes: []contract.SLAExclusion{contract.ExcludeMaintenance},
@@ -218,6 +230,9 @@ func TestClaimsTellEveryKindApart(t *testing.T) {
 		"n5 collector_down 02 13:00:00: ours, 2.00 GPU-h, 0.00 owed",
 		"n5 unreachable 01 18:00:00: unknown, 38.00 GPU-h, 0.00 owed",
 		"n5 unreachable 02 14:00:00: unknown, 8.00 GPU-h, 0.00 owed",
+		"n6 gpu_lost 02 05:00:00: uncovered, 1.00 GPU-h, 0.00 owed",
+		"n6 unit_down 02 05:00:00: uncovered, 1.00 GPU-h, 0.00 owed",
+		"n7 unit_down 02 05:00:00: uncovered, 2.00 GPU-h, 0.00 owed",
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("incidents (-got +want):\n%s", diff)
@@ -274,6 +289,7 @@ func TestClaimBundleProvesTheIncident(t *testing.T) {
 	for name, id := range map[string]string{
 		"unreachable": find(t, st, contracts, contract.Unreachable, "n1"),
 		"xid":         find(t, st, contracts, contract.FatalXid, "n3"),
+		"unit":        find(t, st, contracts, contract.UnitDown, "n7"),
 		"late":        find(t, st, contracts, contract.LateDelivery, ""),
 	} {
 		files := bundle(t, st, contracts, id, false)

@@ -45,13 +45,21 @@ func (q *inquest) weigh(x *caseOf) {
 
 // evidence says in words what the agent had on record.
 func (x *caseOf) evidence() string {
+	if x.Kind == UnitDown {
+		return x.wholeDown()
+	}
+	return causeWords(x.Kind, x.Cause)
+}
+
+// causeWords says in words what a fault was.
+func causeWords(k IncidentKind, cause string) string {
 	switch {
-	case x.Kind == FatalXid:
-		return "Xid " + strings.TrimPrefix(x.Cause, "xid_")
-	case x.Cause == "":
+	case k == FatalXid:
+		return "Xid " + strings.TrimPrefix(cause, "xid_")
+	case cause == "":
 		return "a GPU that is not usable, without a reason"
 	}
-	return strings.ReplaceAll(x.Cause, "_", " ")
+	return strings.ReplaceAll(cause, "_", " ")
 }
 
 func (x *caseOf) lateRule() string {

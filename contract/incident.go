@@ -59,10 +59,15 @@ type Incident struct {
 	// Site says where the node stands; zero for what concerns a tranche.
 	Site Site `json:"site"`
 	// GPUs are those that were lost, by UUID; Most is how many at a time.
-	GPUs []string  `json:"gpus"`
-	Most int       `json:"most_gpus"`
-	From time.Time `json:"from"`
-	To   time.Time `json:"to"` // exclusive
+	GPUs []string `json:"gpus"`
+	Most int      `json:"most_gpus"`
+	// DownUnit says, of a unit that was down, whether it is the node or the rack;
+	// DownBy which GPUs in it were at fault, by UUID. Their own time is in
+	// incidents of its own.
+	DownUnit DeliveryUnit `json:"down_unit,omitempty"`
+	DownBy   []string     `json:"down_by,omitempty"`
+	From     time.Time    `json:"from"`
+	To       time.Time    `json:"to"` // exclusive
 	// Open says that it lasts at AsOf.
 	Open bool `json:"open"`
 	// EdgeMs is how far From and To may be off: the windows that they lie in.
@@ -163,6 +168,7 @@ const (
 	MemoryFault    IncidentKind = "memory"          // uncorrected ECC, row remapping failed
 	ResetRequired  IncidentKind = "reset_required"  // the driver asks for a reset or more
 	MissingSibling IncidentKind = "missing_sibling" // the node has fewer GPUs than it should
+	UnitDown       IncidentKind = "unit_down"       // good by itself, in a node or rack that is good only as a whole
 	OtherFault     IncidentKind = "unhealthy"       // unhealthy for another reason, or none on record
 	LateDelivery   IncidentKind = "late_delivery"   // GPUs of the ramp that never came
 	Departed       IncidentKind = "departed"        // GPUs that stood, said goodbye and have no successor

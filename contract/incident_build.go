@@ -158,6 +158,7 @@ func (q *inquest) incident(list []lapse, endMs int64) (*caseOf, error) {
 	slices.Sort(x.GPUs)
 	x.GPUs = slices.Compact(x.GPUs)
 	x.Most = most(list)
+	x.downBy()
 	x.ID = x.id()
 	return x, x.price()
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"sort"
+
+	"github.com/gpumeter/gpumeter/usage"
 )
 
 // lapse is lost time of one GPU, or of so many that a tranche lacks.
@@ -14,6 +16,7 @@ type lapse struct {
 	kind              IncidentKind
 	cause             string
 	p                 *Presence // nil for what a tranche lacks
+	by                *Presence // who took p's node or rack down
 	gpus              int64
 	edgeMs            int64 // how far off its begin and end may be
 }
@@ -35,6 +38,7 @@ type inquest struct {
 	lives     []timeSpan
 	outages   []timeSpan
 	reach     []timeSpan // by contract
+	culprits  map[bundle][]culprit
 	lapses    []lapse
 }
 
@@ -63,6 +67,7 @@ func newInquest(w *Watch, m Month) *inquest {
 		})
 	}
 	q.listenForCollectors()
+	q.findCulprits()
 	q.placed = Place(w.Contracts, w.Presences, w.AsOfMs)
 	for i := range w.Contracts {
 		q.reach = append(q.reach, w.Contracts[i].reach(m).clip(timeSpan{0, w.AsOfMs}))
@@ -137,47 +142,75 @@ func (q *inquest) look(x *Placement, s timeSpan) {
 	if s.ms() == 0 {
 		return
 	}
+	down := q.drag(x, s)
+	silence := func(fromMs, toMs int64) {
+		for _, quiet := range (timeSpan{fromMs, toMs}).without(down) {
+			q.silence(x, quiet)
+		}
+	}
 	list := q.stretches[x.Unit]
 	at := s.fromMs
 	i := sort.Search(len(list), func(i int) bool { return list[i].ToMs > s.fromMs })
 	for ; i < len(list) && list[i].FromMs < s.toMs; i++ {
-		q.silence(x, timeSpan{at, list[i].FromMs})
+		silence(at, list[i].FromMs)
 		if !list[i].Whole() {
-			q.lose(x, list, i, s)
+			q.lose(x, list, i, s, down)
 		}
 		at = list[i].ToMs
 	}
-	q.silence(x, timeSpan{at, s.toMs})
+	silence(at, s.toMs)
 }
 
 // lose adds what a stretch lost. Where in the stretch that was, its sums do not
-// say: lost time lies at the side where more of the same follows, else first.
-func (q *inquest) lose(x *Placement, list []Stretch, i int, s timeSpan) {
+// say: it is divided as Build divides records that an edge cuts. While the node
+// or rack was down nothing but the GPU's own fault is the stretch's.
+func (q *inquest) lose(x *Placement, list []Stretch, i int, s timeSpan, down []timeSpan) {
 	r := &list[i]
-	whole := timeSpan{r.FromMs, r.ToMs}
-	part := whole.clip(s)
-	lengths := []int64{part.fromMs - r.FromMs, part.ms(), r.ToMs - part.toMs}
-	lost := apart([]int64{r.UnhealthyMs, r.HealthyMs, r.UnobservedMs()}, lengths)[1]
-	var next Stretch // adjacent
-	if i+1 < len(list) && list[i+1].FromMs == r.ToMs {
-		next = list[i+1]
+	part := timeSpan{r.FromMs, r.ToMs}.clip(s)
+	for _, d := range within(part, down) {
+		sick := q.lapse(x, kindOfFault(r.Fault), r.Fault)
+		sick.timeSpan = sickPart(list, i).clip(d)
+		q.addOf(r, sick)
 	}
+	pieces := Placement{FromMs: part.fromMs, ToMs: part.toMs}.cut(down)
+	lengths, fell := []int64{part.fromMs - r.FromMs}, []bool{false}
+	for _, p := range pieces {
+		lengths, fell = append(lengths, p.ToMs-p.FromMs), append(fell, p.Down)
+	}
+	lengths, fell = append(lengths, r.ToMs-part.toMs), append(fell, false)
+	parts := divideAround(usage.Sums{UnhealthyMs: r.UnhealthyMs, BusyMs: r.HealthyMs}, lengths, fell)
+	for j, p := range pieces {
+		if !p.Down {
+			q.losePiece(x, list, i, timeSpan{p.FromMs, p.ToMs}, parts[j+1])
+		}
+	}
+}
+
+// losePiece adds what was lost in a piece of a stretch: lost time lies at the
+// side where more of the same follows, else first.
+func (q *inquest) losePiece(x *Placement, list []Stretch, i int, piece timeSpan, s usage.Sums) {
+	r := &list[i]
 	sick := q.lapse(x, kindOfFault(r.Fault), r.Fault)
-	sick.timeSpan = part.side(lost[0], next.UnhealthyMs > 0)
+	sick.timeSpan = piece.side(s.UnhealthyMs, sickLast(list, i))
 	blind := q.lapse(x, NotObserved, r.Missing)
-	last := next.ToMs == 0 || next.UnobservedMs() > 0
-	if lost[0] > 0 {
-		last = sick.fromMs == part.fromMs
+	last := i+1 == len(list) || list[i+1].FromMs != r.ToMs || list[i+1].UnobservedMs() > 0
+	if sick.ms() > 0 {
+		last = sick.fromMs == piece.fromMs
 	}
-	blind.timeSpan = part.side(lost[2], last)
-	for _, l := range []lapse{sick, blind} {
-		if l.timeSpan != whole {
-			l.edgeMs = whole.ms()
-		}
-		if l.ms() > 0 {
-			q.add(l)
-		}
+	blind.timeSpan = piece.side(piece.ms()-s.ObservedMs(), last)
+	q.addOf(r, sick)
+	q.addOf(r, blind)
+}
+
+// addOf takes a lapse of a stretch, if it has any time.
+func (q *inquest) addOf(r *Stretch, l lapse) {
+	if l.ms() == 0 {
+		return
 	}
+	if whole := (timeSpan{r.FromMs, r.ToMs}); l.timeSpan != whole {
+		l.edgeMs = whole.ms()
+	}
+	q.add(l)
 }
 
 // side is so much of the span, at its end or at its begin.

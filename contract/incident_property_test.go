@@ -33,7 +33,7 @@ func docket(t *testing.T, w contract.Watch, m contract.Month) contract.Docket {
 }
 
 func TestIncidentsAgreeWithSlowDerivation(t *testing.T) {
-	forWorlds(t, 120, func(t *testing.T, _ *rand.Rand, x *world) {
+	forWorlds(t, 200, func(t *testing.T, _ *rand.Rand, x *world) {
 		w := x.watch()
 		got := docket(t, w, x.month)
 		var want []*wantIncident
@@ -64,14 +64,15 @@ func compareIncident(t *testing.T, x *world, got *contract.Incident, want *wantI
 	type figures struct {
 		To     time.Time
 		GPUs   []string
+		DownBy []string
 		Most   int
 		DownMs int64
 		GPUMs  int64
 		Amount contract.Money
 		Class  contract.Class
 	}
-	g := figures{got.To.UTC(), got.GPUs, got.Most, got.DownMs, got.GPUMs, got.Amount, got.Class}
-	w := figures{time.UnixMilli(x.at(want.to)).UTC(), append([]string{}, want.gpus...), want.most,
+	g := figures{got.To.UTC(), got.GPUs, got.DownBy, got.Most, got.DownMs, got.GPUMs, got.Amount, got.Class}
+	w := figures{time.UnixMilli(x.at(want.to)).UTC(), append([]string{}, want.gpus...), want.downBy, want.most,
 		int64(want.down) * minuteMs, int64(want.gpuMin) * minuteMs, contract.Money(want.micro), want.class}
 	if diff := cmp.Diff(g, w); diff != "" {
 		t.Errorf("%s: %s (-got +want):\n%s", want, got.Rule, diff)
@@ -93,6 +94,7 @@ func TestIncidentsAddUpToTheReport(t *testing.T) {
 			periods[i].ToMs = max(periods[i].FromMs, min(periods[i].ToMs, w.AsOfMs))
 		}
 		placed := contract.Place(x.contracts, w.Presences, w.AsOfMs)
+		placed = contract.Ground(x.contracts, placed, w.Presences, contract.Outages(w.Stretches))
 		plan := contract.NewPlan(x.contracts, placed, periods, contract.Period{FromMs: x.fromMs, ToMs: w.AsOfMs})
 		rep, err := plan.Build(answer(plan.Query(), x.records()), time.UnixMilli(w.AsOfMs))
 		if err != nil {
@@ -141,7 +143,7 @@ func shuffled[T any](r *rand.Rand, list []T) []T {
 // TestWorldsReachEveryCase keeps the random worlds worth their time.
 func TestWorldsReachEveryCase(t *testing.T) {
 	seen := map[string]int{}
-	for seed := range uint64(120) {
+	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 11))
 		x := newWorld(r)
 		for _, i := range docket(t, x.watch(), x.month).Incidents {
@@ -149,13 +151,14 @@ func TestWorldsReachEveryCase(t *testing.T) {
 			if i.Claim != nil && i.Claim.Incidents > 1 {
 				seen["shared"]++
 			}
+			seen["whole "+string(i.DownUnit)]++
 			if i.Claim != nil && i.Claim.Expired {
 				seen["expired"]++
 			}
 		}
 	}
 	for _, k := range []string{"unreachable claimable", "unreachable uncovered", "unreachable unknown", "unreachable ours", "collector_down ours",
-		"not_observed ours", "not_observed unknown", "xid claimable", "xid uncovered", "gpu_lost claimable", "unhealthy uncovered",
+		"not_observed ours", "not_observed unknown", "unit_down claimable", "whole node", "whole rack", "unit_down uncovered", "xid claimable", "xid uncovered", "gpu_lost claimable", "unhealthy uncovered",
 		"late_delivery claimable", "fell_silent unknown", "departed unknown", "shared", "expired"} {
 		if seen[k] == 0 {
 			t.Errorf("no random world has %q: %v", k, seen)

@@ -70,7 +70,8 @@ func (x *world) contract(r *rand.Rand, i int) contract.Contract {
 			Period:         pick(r, contract.SLAByMonth, contract.SLAByMonth, contract.SLAByQuarter, contract.SLAByYear),
 			Tiers:          []contract.CreditTier{{Below: 1_000_000, Credit: 100_000}, {Below: 990_000, Credit: 250_000}},
 			CountsDegraded: r.IntN(2) == 0,
-			Claim:          pick(r, contract.ClaimRule{}, contract.ClaimRule{From: contract.ClaimFromPeriod, Days: 14}, contract.ClaimRule{From: contract.ClaimFromIncident, Days: 1}),
+			Claim: pick(r, contract.ClaimRule{}, contract.ClaimRule{From: contract.ClaimFromPeriod, Days: 14},
+				contract.ClaimRule{From: contract.ClaimFromIncident, Days: 1}, contract.ClaimRule{From: contract.ClaimFromIncident, Days: 1}),
 		})
 	}
 	for i := range 1 + r.IntN(2) {
@@ -79,6 +80,7 @@ func (x *world) contract(r *rand.Rand, i int) contract.Contract {
 		if r.IntN(2) == 0 {
 			t.Steps = append(t.Steps, contract.Step{FromMs: x.at(260 + r.IntN(200)), GPUs: r.IntN(6)})
 		}
+		t.Delivery.Unit = pick(r, contract.DeliverGPU, contract.DeliverNode, contract.DeliverRack, "")
 		t.Delivery.GraceMs = int64(r.IntN(2)*r.IntN(200)) * minuteMs
 		mid := x.at(r.IntN(x.n))
 		t.Rates = []contract.Rate{{FromMs: x.at(-9000), ToMs: mid, PerGPUHour: 2_345_678}}

@@ -55,11 +55,16 @@ func (d *Delivery) bundle(p *Presence) bundle {
 	return bundle{provider: p.Provider, region: p.Region, zone: p.Zone, cluster: p.Cluster, rack: p.Rack}
 }
 
+// bundlesOf names the node and the rack that a GPU is in.
+func bundlesOf(p *Presence) (node, rack bundle) {
+	return (&Delivery{Unit: DeliverNode}).bundle(p), (&Delivery{Unit: DeliverRack}).bundle(p)
+}
+
 // bundlesDown says of every node and rack when one of its GPUs had an outage.
 func bundlesDown(units map[int64]*Presence, outages []Outage) map[bundle][]timeSpan {
 	down := map[bundle][]timeSpan{}
 	for _, o := range outages {
-		node, rack := (&Delivery{Unit: DeliverNode}).bundle(units[o.Unit]), (&Delivery{Unit: DeliverRack}).bundle(units[o.Unit])
+		node, rack := bundlesOf(units[o.Unit])
 		down[node] = append(down[node], timeSpan{o.FromMs, o.ToMs})
 		if rack != node {
 			down[rack] = append(down[rack], timeSpan{o.FromMs, o.ToMs})

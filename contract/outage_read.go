@@ -11,12 +11,8 @@ func Outages(stretches []Stretch) []Outage {
 		if s.UnhealthyMs <= 0 {
 			continue
 		}
-		o := Outage{s.Unit, s.FromMs, s.FromMs + min(s.UnhealthyMs, s.ToMs-s.FromMs)}
-		before := i > 0 && sickUntil(&stretches[i-1], s)
-		after := i+1 < len(stretches) && sickUntil(s, &stretches[i+1])
-		if after && !before {
-			o.FromMs, o.ToMs = s.ToMs-(o.ToMs-o.FromMs), s.ToMs
-		}
+		sick := sickPart(stretches, i)
+		o := Outage{s.Unit, sick.fromMs, sick.toMs}
 		if n := len(out); n > 0 && out[n-1].Unit == o.Unit && out[n-1].ToMs == o.FromMs {
 			out[n-1].ToMs = o.ToMs
 			continue
@@ -24,6 +20,19 @@ func Outages(stretches []Stretch) []Outage {
 		out = append(out, o)
 	}
 	return out
+}
+
+// sickPart returns where in a stretch its unhealthy time lies.
+func sickPart(stretches []Stretch, i int) timeSpan {
+	s := &stretches[i]
+	return timeSpan{s.FromMs, s.ToMs}.side(min(s.UnhealthyMs, s.ToMs-s.FromMs), sickLast(stretches, i))
+}
+
+// sickLast reports whether the unhealthy time of a stretch lies at its end.
+func sickLast(stretches []Stretch, i int) bool {
+	s := &stretches[i]
+	before := i > 0 && sickUntil(&stretches[i-1], s)
+	return !before && i+1 < len(stretches) && sickUntil(s, &stretches[i+1])
 }
 
 // sickUntil reports whether two stretches of one unit touch and both have

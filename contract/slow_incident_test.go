@@ -24,6 +24,7 @@ type wantIncident struct {
 	mark
 	from, to int // minutes
 	gpus     []string
+	downBy   []string
 	down     int // minutes
 	gpuMin   int
 	most     int
@@ -88,6 +89,31 @@ func (s *slowClaims) lives(k int) (ran, known bool) {
 	return ran, known
 }
 
+// downBy returns the GPU that takes down the node or rack of another in a
+// minute: of those at fault there, the one that has been so for longest. It is
+// -1 if none is, or if GPUs are delivered one by one.
+func (s *slowClaims) downBy(unit contract.DeliveryUnit, g, k int) int {
+	by, since := -1, 0
+	for o := range s.gpus {
+		a, b := &s.gpus[g], &s.gpus[o]
+		one := a.Node == b.Node
+		if unit == contract.DeliverRack && a.Rack != "" {
+			one = a.Rack == b.Rack && a.Zone == b.Zone && a.Region == b.Region && a.Cluster == b.Cluster && a.Provider == b.Provider
+		}
+		if !one || (unit != contract.DeliverNode && unit != contract.DeliverRack) || s.course[o][k].sick == "" {
+			continue
+		}
+		began := k
+		for began > 0 && s.course[o][began-1].sick != "" {
+			began--
+		}
+		if by < 0 || began < since || began == since && b.GPU < s.gpus[by].GPU {
+			by, since = o, began
+		}
+	}
+	return by
+}
+
 // mark puts every lost minute under its mark.
 func (s *slowClaims) mark() {
 	kinds := map[string]contract.IncidentKind{"xid_79": contract.FatalXid, "gpu_lost": contract.GPULost, "odd": contract.OtherFault}
@@ -102,6 +128,8 @@ func (s *slowClaims) mark() {
 			switch {
 			case is.sick != "":
 				m.kind, m.cause = kinds[is.sick], is.sick
+			case s.downBy(s.tranche(m.ref).Delivery.Unit, g, k) >= 0:
+				m.kind, m.cause = contract.UnitDown, s.course[s.downBy(s.tranche(m.ref).Delivery.Unit, g, k)][k].sick
 			case is.record && is.blind == "":
 				continue
 			case is.record:
@@ -184,6 +212,10 @@ func (s *slowClaims) incidents() []*wantIncident {
 						x.lost[gpu], x.gpus = make([]bool, s.n), append(x.gpus, gpu)
 					}
 					x.lost[gpu][k] = true
+					if m.kind == contract.UnitDown {
+						g := slices.IndexFunc(s.gpus, func(p contract.Presence) bool { return p.GPU == gpu })
+						x.downBy = append(x.downBy, s.gpus[s.downBy(s.tranche(m.ref).Delivery.Unit, g, k)].GPU)
+					}
 				}
 			}
 		}
@@ -194,6 +226,8 @@ func (s *slowClaims) incidents() []*wantIncident {
 	})
 	for _, x := range out {
 		slices.Sort(x.gpus)
+		slices.Sort(x.downBy)
+		x.downBy = slices.Compact(x.downBy)
 		x.micro = s.price(x)
 		x.class = s.class(x)
 	}

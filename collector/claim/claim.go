@@ -16,6 +16,7 @@ import (
 
 	"github.com/gpumeter/gpumeter/collector/store"
 	"github.com/gpumeter/gpumeter/contract"
+	"github.com/gpumeter/gpumeter/usage"
 )
 
 // Schema names the JSON form of a bundle's claim.json.
@@ -31,8 +32,8 @@ type Bundle struct {
 	Incident contract.Incident
 	// Contract is the incident's, with its tranche and promise only.
 	Contract contract.Contract
-	// Entries are the records of the incident's GPUs, Events those of its node,
-	// from Around before to Around after.
+	// Entries are the records of the incident's GPUs and of those that took them
+	// down, Events those of their nodes, from Around before to Around after.
 	Entries []store.Entry
 	Events  []store.Event
 	// Course is how many GPUs stood, for incidents of a tranche.
@@ -93,12 +94,34 @@ func (b *Bundle) agents() []agent {
 	for _, e := range b.Entries {
 		i := slices.IndexFunc(out, func(a agent) bool { return a.Agent == e.Batch.Agent && a.Epoch == e.Batch.Epoch })
 		if i < 0 {
-			out = append(out, agent{e.Batch.Agent, e.Batch.Epoch, string(e.Evidence), b.Incident.Site.Node, e.Batch.Seq, e.Batch.Seq})
+			out = append(out, agent{e.Batch.Agent, e.Batch.Epoch, string(e.Evidence), b.nodeOf(e.Batch), e.Batch.Seq, e.Batch.Seq})
 			continue
 		}
 		out[i].FirstSeq, out[i].LastSeq = min(out[i].FirstSeq, e.Batch.Seq), max(out[i].LastSeq, e.Batch.Seq)
 	}
 	slices.SortFunc(out, func(a, b agent) int { return cmp.Or(cmp.Compare(a.Agent, b.Agent), cmp.Compare(a.Epoch, b.Epoch)) })
+	return out
+}
+
+// nodeOf is the node that a batch came from.
+func (b *Bundle) nodeOf(id usage.ID) string {
+	for i := range b.Links {
+		if l := &b.Links[i]; l.Agent == id.Agent && l.Epoch == id.Epoch && l.Seq == id.Seq {
+			return l.Node
+		}
+	}
+	return b.Incident.Site.Node
+}
+
+// witnesses are the GPUs that the bundle tells of: those that were lost, then
+// those that took the unit down.
+func (b *Bundle) witnesses() []string {
+	out := slices.Clone(b.Incident.GPUs)
+	for _, gpu := range b.Incident.DownBy {
+		if !slices.Contains(out, gpu) {
+			out = append(out, gpu)
+		}
+	}
 	return out
 }
 

@@ -29,7 +29,7 @@ func JSON(w io.Writer, d contract.Docket) error {
 func CSV(w io.Writer, d contract.Docket) error {
 	rows := [][]string{{"id", "period", "contract", "tranche", "class", "kind", "cause", "bucket", "node", "instance_id", "region", "zone", "rack",
 		"gpus", "from", "to", "open", "edges_within_ms", "down_ms", "lost_gpu_ms", "currency", "amount", "unpriced_gpu_ms", "owed",
-		"sla", "uptime_millionths", "target_millionths", "deadline", "expired", "rule"}}
+		"sla", "uptime_millionths", "target_millionths", "deadline", "expired", "rule", "down_by"}}
 	for i := range d.Incidents {
 		x := &d.Incidents[i]
 		row := []string{x.ID, d.Period, x.Contract, x.Tranche, string(x.Class), string(x.Kind), x.Cause, x.Bucket, x.Site.Node, x.Site.InstanceID,
@@ -42,7 +42,7 @@ func CSV(w io.Writer, d contract.Docket) error {
 				sla[3] = c.Deadline.Format(time.RFC3339)
 			}
 		}
-		rows = append(rows, append(append(row, sla...), x.Rule))
+		rows = append(rows, append(append(row, sla...), x.Rule, strings.Join(x.DownBy, " ")))
 	}
 	text, err := table(rows)
 	if err == nil {
@@ -60,6 +60,9 @@ var headings = []string{"ID", "CONTRACT", "WHAT", "WHERE", "FROM", "LASTED", "GP
 // cells are an incident's for people.
 func cells(x *contract.Incident) []string {
 	what := strings.ReplaceAll(string(x.Kind), "_", " ")
+	if x.Kind == contract.UnitDown {
+		what = "whole " + string(x.DownUnit) + " down"
+	}
 	if x.Kind == contract.FatalXid || x.Kind == contract.NotObserved && x.Cause != "" || x.Kind == contract.MemoryFault {
 		what += " (" + strings.TrimPrefix(x.Cause, "xid_") + ")"
 	}

@@ -38,6 +38,7 @@ func (b *Bundle) ticket() []byte {
 	field("Node", x.Site.Node)
 	field("Rack", x.Site.Rack)
 	field("GPUs", strings.Join(x.GPUs, ", "))
+	field("At fault", strings.Join(x.DownBy, ", "))
 	field("Begin (UTC)", x.From.UTC().Format(time.RFC3339))
 	field("End (UTC)", b.end())
 	field("Downtime", fmt.Sprintf("%s (begin and end within %s)", span(x.DownMs), span(x.EdgeMs)))
@@ -84,6 +85,8 @@ func (b *Bundle) opening() string {
 		return "GPUs that we contracted were not delivered by their date. We ask that what was charged for\nthem be taken back."
 	case contract.Unreachable:
 		return "A node that we rent could not be reached. We ask for the credit that the agreement promises."
+	case contract.UnitDown:
+		return fmt.Sprintf("GPUs that we rent could not be used: they are delivered as a whole %s, in which others were at\nfault. We ask for the credit that the agreement promises.", b.Incident.DownUnit)
 	}
 	return "GPUs that we rent could not be used. We ask for the credit that the agreement promises."
 }

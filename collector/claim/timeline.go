@@ -69,7 +69,7 @@ func (b *Bundle) windows() []window {
 // the incident and between its records around it.
 func (b *Bundle) withSilence(list []window) []window {
 	var out []window
-	for _, gpu := range b.Incident.GPUs {
+	for _, gpu := range b.witnesses() {
 		at := b.Incident.From.UnixMilli()
 		mine := slices.DeleteFunc(slices.Clone(list), func(w window) bool { return w.gpu != gpu })
 		if len(mine) > 0 {

@@ -151,6 +151,10 @@ func (v *check) chain() error {
 func (v *check) records() error {
 	x := &v.doc.Incident
 	from, to := x.From.UnixMilli(), x.To.UnixMilli()
+	at := x.GPUs // whose records show it
+	if x.Kind == contract.UnitDown {
+		at = x.DownBy
+	}
 	var unhealthy, observed int64
 	err := v.rows("records.csv", func(get func(string) string) error {
 		v.out.Records++
@@ -162,7 +166,7 @@ func (v *check) records() error {
 		if err := errors.Join(err1, err2); err != nil {
 			return err
 		}
-		if end.UnixMilli() <= from || start.UnixMilli() >= to || !slices.Contains(x.GPUs, get("gpu")) {
+		if end.UnixMilli() <= from || start.UnixMilli() >= to || !slices.Contains(at, get("gpu")) {
 			return nil
 		}
 		var seen int64
@@ -186,6 +190,9 @@ func (v *check) records() error {
 		return err
 	}
 	v.out.LostMs = unhealthy
+	if x.Kind == contract.UnitDown { // each of them, as long as any that took them down
+		v.out.LostMs *= int64(len(x.GPUs))
+	}
 	if x.Bucket == contract.Unobserved.String() {
 		v.out.LostMs = int64(len(x.GPUs))*(to-from) - observed
 	}
