@@ -169,7 +169,7 @@ func checkNodes(t *testing.T, m *mounted) {
 		}
 		t.Logf("%s: %+v", n.name, found.Cloud)
 	}
-	if found := m.look(t, "nobody"); found.Cloud != (usage.Cloud{}) || !strings.Contains(found.Failed["node"], "404") {
+	if found := m.look(t, "nobody"); found.Cloud != (usage.Cloud{}) || !strings.Contains(found.Failed["node"], "not there") {
 		t.Errorf("a node that is not there: found %+v, failed %v", found.Cloud, found.Failed)
 	}
 }
