@@ -24,7 +24,7 @@ type Rule struct {
 	Dimension   string // a FOCUS column, or x_… of ours
 	Operator    Operator
 	Values      []string
-	Eligibility Eligibility
+	Eligibility Eligibility // of inclusions only
 }
 
 // Operator compares a dimension with values. Its values are FOCUS's.
@@ -64,6 +64,7 @@ const Whole = 1_000_000
 // The function says the thing's value of a dimension; empty is unknown. A
 // share that a matching inclusion states goes before the top one; where Or
 // lets several match, the highest counts; where nothing is said, the whole.
+// What an exclusion takes does not apply at all, as FOCUS has it.
 func (a *Applicability) Of(value func(dimension string) string) (Eligibility, bool) {
 	if a.Complex {
 		return Eligibility{}, false

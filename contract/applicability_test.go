@@ -70,6 +70,9 @@ func TestApplicabilityIsInclusionsLessExclusions(t *testing.T) {
 	f(contract.Applicability{Eligibility: top, IncludeAny: true, Inclusions: []contract.Rule{quarter(market, 250_000), quarter(east, 500_000), quarter(west, 700_000)}}, 500_000, true)
 	f(contract.Applicability{Eligibility: top, Inclusions: []contract.Rule{market}}, 900_000, true)
 	f(contract.Applicability{Inclusions: []contract.Rule{quarter(market, 0)}}, 0, true)
+	// An exclusion ends it, whatever else would count.
+	f(contract.Applicability{Eligibility: top, Exclusions: []contract.Rule{quarter(market, 250_000)}}, 0, false)
+	f(contract.Applicability{Inclusions: []contract.Rule{quarter(east, 500_000)}, Exclusions: []contract.Rule{quarter(market, 250_000)}}, 0, false)
 }
 
 // TestApplicabilityAgreesWithATruthTable compares with rules as regular

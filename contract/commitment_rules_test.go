@@ -19,6 +19,8 @@ func TestValidateNamesWhatIsWrongWithEligibleCharges(t *testing.T) {
 	}
 	rule := contract.Rule{Dimension: "RegionId", Operator: contract.In, Values: []string{"x"}, Eligibility: contract.Eligibility{Known: true, Cost: 250_000}}
 	f("", contract.Applicability{Inclusions: []contract.Rule{rule}})
+	f(`contract "c", commitment "m": eligible exclusions: number 1 has an applicability: nothing of what is excluded counts, and a part that counts is said of an inclusion`,
+		contract.Applicability{Exclusions: []contract.Rule{rule}})
 	rule.Operator = "in"
 	f(`contract "c", commitment "m": eligible exclusions: number 1 has the operator "in", which is not one of In, NotIn, StartsWith, NotStartsWith, EndsWith, Contains, NotContains, Exists, DoesNotExist; did you mean "In"?`,
 		contract.Applicability{Exclusions: []contract.Rule{rule}})

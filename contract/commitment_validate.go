@@ -99,11 +99,22 @@ func (v commitmentCheck) eligible() *FieldError {
 	field, i, problem := v.m.Eligible.problem(SpendDimensions)
 	switch {
 	case problem == "":
-		return nil
+		return v.parts()
 	case i < 0:
 		return v.wrong("eligible", -1, "%s", problem)
 	}
 	return v.wrong("eligible", -1, "%s: number %d %s", field, i+1, problem)
+}
+
+// parts wants no part of what is excluded: FOCUS ends where an exclusion holds,
+// and takes the part that counts of inclusions only.
+func (v commitmentCheck) parts() *FieldError {
+	for i, r := range v.m.Eligible.Exclusions {
+		if r.Eligibility.Known {
+			return v.wrong("eligible", -1, "exclusions: number %d has an applicability: nothing of what is excluded counts, and a part that counts is said of an inclusion", i+1)
+		}
+	}
+	return nil
 }
 
 func (v commitmentCheck) pool() *FieldError {

@@ -56,9 +56,8 @@ func TestParseReadsEveryTerm(t *testing.T) {
 					{FromMs: ms(t, "2027-10-01T00:00:00Z"), ToMs: ms(t, "2028-10-01T00:00:00Z"), Amount: 150_000_000},
 				},
 				Eligible: contract.Applicability{
-					Global: true, Eligibility: contract.Eligibility{Known: true, Cost: 750_000, Usage: contract.Whole},
-					Exclusions: []contract.Rule{{Dimension: "ServiceCategory", Operator: contract.In, Values: []string{"Other"},
-						Eligibility: contract.Eligibility{Known: true, Cost: contract.Whole, Usage: 0}}},
+					Global: true, Eligibility: contract.Eligibility{Known: true, Cost: 750_000, Usage: 0},
+					Exclusions: []contract.Rule{{Dimension: "ServiceCategory", Operator: contract.In, Values: []string{"Other"}}},
 				},
 				Source: "testdata/terms.yaml:51",
 			},
