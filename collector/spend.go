@@ -83,7 +83,7 @@ func Spend(ctx context.Context, st store.Store, contracts []contract.Contract, l
 	}
 	in := &contract.SpendInput{Contracts: contracts, Bills: ledger.Bills, Stated: ledger.Stated, AtMs: at.UnixMilli()}
 	if st != nil {
-		if in.Metered, err = meteredDays(ctx, st, contracts, in.AtMs); err != nil {
+		if err := meter(ctx, st, in); err != nil {
 			return contract.SpendReport{}, err
 		}
 	}
@@ -98,42 +98,44 @@ func Spend(ctx context.Context, st store.Store, contracts []contract.Contract, l
 	return out, nil
 }
 
-// meteredDays are the metered days of each contract whose capacity can draw a
-// commitment down, from the first that the store knows anything of.
-func meteredDays(ctx context.Context, st store.Store, contracts []contract.Contract, atMs int64) ([][]contract.MeteredDay, error) {
+// meter fills in the metered days of each contract whose capacity can draw a
+// commitment down, from the first that the store knows anything of, and what
+// stood there at last.
+func meter(ctx context.Context, st store.Store, in *contract.SpendInput) error {
 	extent, err := st.Extent(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read extent: %w", err)
+		return fmt.Errorf("read extent: %w", err)
 	}
-	periods, any := spendPeriods(contracts, max(extent.FromMs, 0), min(atMs, extent.ToMs))
+	periods, any := spendPeriods(in.Contracts, max(extent.FromMs, 0), min(in.AtMs, extent.ToMs))
 	if !any {
-		return nil, nil
+		return nil
 	}
 	presences, err := st.Presence(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read presence: %w", err)
+		return fmt.Errorf("read presence: %w", err)
 	}
-	placed := contract.Place(contracts, presences, atMs)
+	placed := contract.Place(in.Contracts, presences, in.AtMs)
+	in.Stood = contract.StoodAt(in.Contracts, placed, presences, in.AtMs)
 	placed.List = slices.DeleteFunc(placed.List, func(p contract.Placement) bool { return p.Fate == contract.Uncontracted })
-	plan := contract.NewPlan(contracts, placed, periods, contract.Period{FromMs: atMs, ToMs: atMs})
+	plan := contract.NewPlan(in.Contracts, placed, periods, contract.Period{FromMs: in.AtMs, ToMs: in.AtMs})
 	answer, err := st.Sums(ctx, plan.Query())
 	if err != nil {
-		return nil, fmt.Errorf("read sums: %w", err)
+		return fmt.Errorf("read sums: %w", err)
 	}
-	rep, err := plan.Build(answer, time.UnixMilli(atMs).UTC())
+	rep, err := plan.Build(answer, time.UnixMilli(in.AtMs).UTC())
 	if err != nil {
-		return nil, fmt.Errorf("build report: %w", err)
+		return fmt.Errorf("build report: %w", err)
 	}
-	out := make([][]contract.MeteredDay, len(contracts))
-	for i := range contracts {
+	in.Metered = make([][]contract.MeteredDay, len(in.Contracts))
+	for i := range in.Contracts {
 		if periods[i].FromMs == periods[i].ToMs {
 			continue
 		}
-		if out[i], err = contracts[i].MeteredDays(&rep.Contracts[i]); err != nil {
-			return nil, fmt.Errorf("contract %q: %w", contracts[i].ID, err)
+		if in.Metered[i], err = in.Contracts[i].MeteredDays(&rep.Contracts[i]); err != nil {
+			return fmt.Errorf("contract %q: %w", in.Contracts[i].ID, err)
 		}
 	}
-	return out, nil
+	return nil
 }
 
 // spendPeriods are the spans in which each contract's capacity is wanted: from

@@ -12,6 +12,9 @@ type SpendInput struct {
 	// Metered are the metered days of each contract, by time, as far as the
 	// store knows anything; nil is nothing metered.
 	Metered [][]MeteredDay
+	// Stood is what stood at AtMs, by contract and tranche, as StoodAt counts it:
+	// accepted models that stand go on at their price. Nil is all as bought.
+	Stood [][]Stood
 	// Stated is what clouds say of their commitments; see Bill for Source.
 	Stated []StatedCommitment
 	// AtMs is the moment that the report is of: nothing later is in it.
@@ -58,6 +61,7 @@ type account struct {
 	known    []timeSpan // what bills or metering cover, up to AtMs
 	// capacity are the contracts whose tranches draw the commitment down.
 	capacity []*Contract
+	stood    [][]Stood // of capacity, by tranche
 	// undelivered is what capacity that did not come would have drawn.
 	undelivered drawings
 	isMetered   bool
@@ -80,6 +84,11 @@ func (a *account) read() error {
 	covered := a.known
 	for _, i := range a.sources() {
 		a.capacity = append(a.capacity, &a.in.Contracts[i])
+		if i < len(a.in.Stood) {
+			a.stood = append(a.stood, a.in.Stood[i])
+		} else {
+			a.stood = append(a.stood, make([]Stood, len(a.in.Contracts[i].Tranches)))
+		}
 		if i < len(a.in.Metered) {
 			if err := a.readMetered(a.in.Metered[i], past, covered); err != nil {
 				return err

@@ -3,7 +3,7 @@ package contract
 import "fmt"
 
 // schedule adds what the contracted capacity comes to from Through on, if all
-// of it is delivered and paid. Without capacity, or where any of it has no
+// of it is delivered and paid, and what stands for it now goes on to. Without capacity, or where any of it has no
 // price, there is none.
 func (a *account) schedule(out *CommitmentSpend, drawn Money) error {
 	left := timeSpan{a.throughMs, a.m.EndMs}
@@ -23,10 +23,26 @@ func (a *account) schedule(out *CommitmentSpend, drawn Money) error {
 		return err
 	}
 	p.Drawn = Figure{drawn, a.basis()}
-	p.PerDay = Figure{perDay, fmt.Sprintf("%s of contracted capacity × rate ÷ %s days", more, daysText(left.ms()))}
-	p.AtEnd.Basis = fmt.Sprintf("%s drawn + %s of contracted capacity × rate", drawn, more)
+	p.PerDay = Figure{perDay, fmt.Sprintf("%s of %s ÷ %s days", more, a.capacityText(), daysText(left.ms()))}
+	p.AtEnd.Basis = fmt.Sprintf("%s drawn + %s of %s", drawn, more, a.capacityText())
 	out.Scheduled = &p
 	return nil
+}
+
+// capacityText says how capacity is priced.
+func (a *account) capacityText() string {
+	n := 0
+	for _, tranches := range a.stood {
+		for i := range tranches {
+			for _, gpus := range tranches[i].Accepted {
+				n += gpus
+			}
+		}
+	}
+	if n == 0 {
+		return "contracted capacity × rate"
+	}
+	return fmt.Sprintf("contracted capacity × rate, the %s GPUs of accepted models at their own", Grouped(int64(n)))
 }
 
 // priced reports whether all contracted time of a span has a price.
@@ -41,12 +57,12 @@ func (a *account) priced(s timeSpan) bool {
 	return true
 }
 
-// value is what the contracted capacity of a span costs.
+// value is what the contracted capacity of a span costs, with what stands now.
 func (a *account) value(s timeSpan) (Money, error) {
 	var sum Money
-	for _, c := range a.capacity {
+	for k, c := range a.capacity {
 		for i := range c.Tranches {
-			m, err := c.Tranches[i].valueOf(s)
+			m, err := c.Tranches[i].valueOf(s, &a.stood[k][i])
 			if err != nil {
 				return 0, err
 			}
@@ -58,14 +74,14 @@ func (a *account) value(s timeSpan) (Money, error) {
 	return sum, nil
 }
 
-// Price is what the contracted time of a half-open span costs, each rate
+// Price is what the contracted time of a half-open span costs as bought, each rate
 // rounded half even; false where any of it has no price.
 func (t *Tranche) Price(fromMs, toMs int64) (Money, bool, error) {
 	s := timeSpan{fromMs, toMs}
 	if !t.isPriced(s) {
 		return 0, false, nil
 	}
-	m, err := t.valueOf(s)
+	m, err := t.valueOf(s, &Stood{})
 	return m, err == nil, err
 }
 
@@ -78,14 +94,22 @@ func (t *Tranche) isPriced(s timeSpan) bool {
 	return true
 }
 
-// valueOf is what the priced part of a span costs.
-func (t *Tranche) valueOf(s timeSpan) (Money, error) {
-	var sum Money
+// valueOf is what the priced part of a span costs, with what stands in the seats:
+// the time under each rate and of each model is rounded half even.
+func (t *Tranche) valueOf(s timeSpan, stood *Stood) (Money, error) {
+	ms := map[key]int64{}
 	for _, piece := range t.priced(s.fromMs, s.toMs) {
-		if piece.rate == unpriced {
+		for _, r := range stood.rows() {
+			ms[key{rate: piece.rate, sub: r.sub}] += t.seatMs(r, piece.fromMs, piece.toMs)
+		}
+	}
+	var sum Money
+	for k, v := range ms {
+		r := t.rateOf(k)
+		if r == nil {
 			continue
 		}
-		m, err := total(t.contractedMs(piece.fromMs, piece.toMs), t.Rates[piece.rate].PerGPUHour)
+		m, err := total(v, r.PerGPUHour)
 		if err != nil {
 			return 0, err
 		}
