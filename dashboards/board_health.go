@@ -6,7 +6,7 @@ var xids = Note{Name: "Xid", Color: "red", Text: "Xid {{xid}} ({{severity}}) on 
 // healthBoard asks what has to be drained, reset, replaced or claimed.
 func healthBoard() Board {
 	note := xids
-	note.Expr = "max by (cloud, node, gpu, uuid, xid, severity) (" + located(`gpu_xid_last_timestamp_seconds{severity=~"reset|replace|service"}`, "") + ") * 1000"
+	note.Expr = "max by (cloud, node, gpu, uuid, xid, severity) (" + located(`gpu_xid_last_timestamp_seconds{severity=~"reset|replace|service"}`) + ") * 1000"
 	return Board{
 		UID: "gpumeter-health", Title: "GPU Meter / Supply and health", From: "now-24h", Notes: []Note{note},
 		Variables: []Variable{{Name: "cloud", Label: "Cloud", Of: "gpumeter_fleet_gpus", Key: "cloud"}},
@@ -17,7 +17,7 @@ func healthBoard() Board {
 			{"Nodes", []Panel{{
 				Kind: Timeline, Title: "Nodes", Unit: "percentunit", W: 24, H: 10, About: "Share of the node's GPUs that answer. A node without series is a gap: nothing is known of it, and that is not calm.",
 				Steps:   []Step{{0, "red"}, {0.001, "orange"}, {1, "green"}},
-				Queries: []Query{{Expr: "avg by (node) (" + located("max by (job, instance, gpu, uuid) (gpu_up)", "") + ")", Legend: "{{node}}"}},
+				Queries: []Query{{Expr: "avg by (node) (" + located("max by (job, instance, gpu, uuid) (gpu_up)") + ")", Legend: "{{node}}"}},
 			}}},
 			{"Faults", healthFaults()},
 			{"Heat, power and links", healthLimits()},
@@ -34,7 +34,7 @@ func healthNow() []Panel {
 		{Kind: Stat, Title: "GPUs reporting", Unit: "short", About: "GPUs of which the collector has records of the last ten minutes.", Queries: []Query{{Expr: state("reporting")}}},
 		{Kind: Stat, Title: "GPUs silent", Unit: "short", Steps: notices, About: "GPUs of which nothing was heard for ten minutes up to a day, without a goodbye.", Queries: []Query{{Expr: state("silent")}}},
 		{Kind: Stat, Title: "GPUs missing", Unit: "short", Steps: faults, About: "GPUs that a node of its type has and that were never seen.", Queries: []Query{{Expr: state("missing")}}},
-		{Kind: Stat, Title: "GPUs lost", Unit: "short", Steps: faults, About: "GPUs that the driver calls lost.", Queries: []Query{{Expr: "count(" + located("gpu_lost", "") + ") or count(" + located("gpu_up", "") + ") * 0"}}},
+		{Kind: Stat, Title: "GPUs lost", Unit: "short", Steps: faults, About: "GPUs that the driver calls lost.", Queries: []Query{{Expr: "count(" + located("gpu_lost") + ") or count(" + located("gpu_up") + ") * 0"}}},
 		{Kind: Stat, Title: "Nodes silent", Unit: "short", Steps: notices, About: "Nodes of which nothing was heard for ten minutes up to a day, without a goodbye.", Queries: []Query{{Expr: `sum(gpumeter_fleet_nodes{` + ofCloud + `,state="silent"}) or vector(0) and on () count(gpumeter_collector_info) > 0`}}},
 	}
 }
@@ -61,19 +61,19 @@ func healthFaults() []Panel {
 	return []Panel{
 		{Kind: Series, Title: "Xids", Unit: "short", W: 8, Stack: true, Absent: "no Xid",
 			About:   "Errors that the driver reported, by code, so far as counters were there before them. docs/xids.md says what each means.",
-			Queries: []Query{{Expr: "sum by (xid, severity) (" + located("increase(gpu_xid_total[$__rate_interval])", "") + ")", Legend: "{{xid}} ({{severity}})"}}},
+			Queries: []Query{{Expr: "sum by (xid, severity) (" + located("increase(gpu_xid_total[$__rate_interval])") + ")", Legend: "{{xid}} ({{severity}})"}}},
 		{Kind: Table, Title: "Last Xids", Unit: "short", W: 8, Absent: "no Xid", About: "The last time that each error was reported about each GPU.",
-			Queries: []Query{{Expr: "sort_desc(max by (node, gpu, xid, severity) (" + located("gpu_xid_last_timestamp_seconds", "") + ") * 1000)"}},
+			Queries: []Query{{Expr: "sort_desc(max by (node, gpu, xid, severity) (" + located("gpu_xid_last_timestamp_seconds") + ") * 1000)"}},
 			Columns: []Column{{Field: "node", Title: "node", Link: toNode}, {Field: "gpu", Title: "GPU"}, {Field: "xid", Title: "Xid"}, {Field: "severity", Title: "severity"}, {Field: "Value #A", Title: "last", Unit: "dateTimeFromNow"}}},
 		{Kind: Table, Title: "Memory", Unit: "short", W: 8, Absent: "no GPU says", About: "Memory errors and remapped rows of each GPU, the worst first.",
 			Queries: []Query{
-				{Expr: "max by (node, gpu) (" + located(`gpu_ecc_errors_total{type="volatile_uncorrected"}`, "") + ")"},
-				{Expr: "max by (node, gpu) (" + located(`gpu_ecc_errors_total{type="aggregate_uncorrected"}`, "") + ")"},
-				{Expr: "max by (node, gpu) (" + located("gpu_row_remap_uncorrectable_total", "") + ")"},
-				{Expr: "max by (node, gpu) (" + located("gpu_row_remap_pending", "") + ")"},
+				{Expr: "max by (node, gpu) (" + located(`gpu_ecc_errors_total{type="volatile_uncorrected"}`) + ")"},
+				{Expr: "max by (node, gpu) (" + located(`gpu_ecc_errors_total{type="aggregate_uncorrected"}`) + ")"},
+				{Expr: "max by (node, gpu) (" + located("gpu_row_remap_uncorrectable_total") + ")"},
+				{Expr: "max by (node, gpu) (" + located("gpu_row_remap_pending") + ")"},
 			},
 			Columns: []Column{{Field: "node", Title: "node", Link: toNode}, {Field: "gpu", Title: "GPU"}, {Field: "Value #A", Title: "uncorrected since reset"}, {Field: "Value #B", Title: "in its life"}, {Field: "Value #C", Title: "rows remapped"}, {Field: "Value #D", Title: "pending"}}},
-		{Kind: Series, Title: "Unhealthy GPUs", Unit: "short", W: 12, About: "GPUs that were observed and could not be used, on average.", Queries: []Query{{Expr: "sum by (cloud) (" + located("rate(gpu_unhealthy_seconds_total[$__rate_interval])", "") + ")", Legend: "{{cloud}}"}}},
+		{Kind: Series, Title: "Unhealthy GPUs", Unit: "short", W: 12, About: "GPUs that were observed and could not be used, on average.", Queries: []Query{{Expr: "sum by (cloud) (" + located("rate(gpu_unhealthy_seconds_total[$__rate_interval])") + ")", Legend: "{{cloud}}"}}},
 		{Kind: Series, Title: "Contracted GPUs not delivered, not observed, not healthy", Unit: "short", W: 12, Stack: true, About: "By the collector's counters." + late,
 			Queries: []Query{{Expr: `sum by (bucket) (rate(gpumeter_contract_gpu_seconds_total{` + ofCloud + `,bucket=~"undelivered|unobserved|unhealthy"}[$__rate_interval]))`, Legend: "{{bucket}}"}}},
 	}
@@ -82,9 +82,9 @@ func healthFaults() []Panel {
 func healthLimits() []Panel {
 	return []Panel{
 		{Kind: Series, Title: "Clocks held down", Unit: "percentunit", W: 8, About: "Average share of time in which the clocks were held down, by reason. Reasons overlap; power is normal under load.",
-			Queries: []Query{{Expr: "avg by (reason) (" + located("rate(gpu_throttle_seconds_total[$__rate_interval])", "") + ")", Legend: "{{reason}}"}}},
+			Queries: []Query{{Expr: "avg by (reason) (" + located("rate(gpu_throttle_seconds_total[$__rate_interval])") + ")", Legend: "{{reason}}"}}},
 		{Kind: Series, Title: "Least margin to slowdown", Unit: "celsius", W: 8, About: "Degrees that are left to the temperature at which the clocks are lowered: the least of each cloud. GPUs that do not say are not in it.",
-			Queries: []Query{{Expr: "min by (cloud) (" + located("gpu_temperature_margin_celsius", "") + ")", Legend: "{{cloud}}"}}},
+			Queries: []Query{{Expr: "min by (cloud) (" + located("gpu_temperature_margin_celsius") + ")", Legend: "{{cloud}}"}}},
 		{Kind: Table, Title: "Links", Unit: "short", W: 8, Absent: "all links are up and wide", Empty: "a healthy fleet has all links up",
 			About:   "GPUs with NVLinks that are down or PCIe lanes that are missing. Boards whose NVLinks are not connected show here too.",
 			Queries: []Query{{Expr: or(fault("NVLinks down", byGPU("gpu_nvlink_links")+" - "+byGPU("gpu_nvlink_links_up")+" > 0"), fault("PCIe lanes missing", byGPU("gpu_pcie_width_max")+" - "+byGPU("gpu_pcie_width")+" > 0"))}},

@@ -44,12 +44,12 @@ func wasteHolders() []Panel {
 	return []Panel{
 		{Kind: Table, Title: "Held and idle", Unit: "short", W: 12, H: 9, Absent: "nobody", Empty: "idleness takes a quarter of an hour to show",
 			About:   "Holders of GPUs on which a kernel ran for less than 1 % of the last 15 minutes, and of the last hour, as far as they were observed. Servers that wait for requests look like this too.",
-			Queries: []Query{{Expr: "sort_desc(count by (" + holder + ") (" + located(idleNow("15m"), "") + "))"}, {Expr: "count by (" + holder + ") (" + located(idleNow("1h"), "") + ")"}},
+			Queries: []Query{{Expr: "sort_desc(count by (" + holder + ") (" + located(idleNow("15m")) + "))"}, {Expr: "count by (" + holder + ") (" + located(idleNow("1h")) + ")"}},
 			Columns: []Column{{Field: "cloud", Title: "cloud"}, {Field: "kind", Title: "kind"}, {Field: "group", Title: "group"}, {Field: "name", Title: "name"}, {Field: "Value #A", Title: "GPUs, 15 minutes"}, {Field: "Value #B", Title: "GPUs, one hour"}}},
 		{Kind: Table, Title: "Holders now", Unit: "short", W: 12, H: 9, Absent: "nobody holds a GPU", About: "Who holds GPUs now, how many, and how busy they were over the last 15 minutes. A GPU that several hold counts for each.",
 			Queries: []Query{
-				{Expr: "sort_desc(count by (" + holder + ") (" + located("group by (job, instance, gpu, uuid, kind, group, name) (gpu_holder_info)", "") + "))"},
-				{Expr: "avg by (" + holder + ") (" + located("group by (job, instance, gpu, uuid, kind, group, name) (gpu_holder_info) * on (job, instance, gpu, uuid) group_left () (increase(gpu_busy_seconds_total[15m]) / increase(gpu_observed_seconds_total[15m]))", "") + ")"},
+				{Expr: "sort_desc(count by (" + holder + ") (" + located("group by (job, instance, gpu, uuid, kind, group, name) (gpu_holder_info)") + "))"},
+				{Expr: "avg by (" + holder + ") (" + located("group by (job, instance, gpu, uuid, kind, group, name) (gpu_holder_info) * on (job, instance, gpu, uuid) group_left () (increase(gpu_busy_seconds_total[15m]) / increase(gpu_observed_seconds_total[15m]))") + ")"},
 			},
 			Columns: []Column{{Field: "cloud", Title: "cloud"}, {Field: "kind", Title: "kind"}, {Field: "group", Title: "group"}, {Field: "name", Title: "name"}, {Field: "Value #A", Title: "GPUs"}, {Field: "Value #B", Title: "busy", Unit: "percentunit", Bar: true}}},
 	}
@@ -69,7 +69,7 @@ func wasteCourse() []Panel {
 
 func wasteQuality() []Panel {
 	ratio := func(name string) string {
-		return "sum by (node) (" + located("rate(gpu_"+name+"_seconds_total[$__rate_interval])", "") + ") / sum by (node) (" + located("rate(gpu_observed_seconds_total[$__rate_interval])", "") + ")"
+		return "sum by (node) (" + located("rate(gpu_"+name+"_seconds_total[$__rate_interval])") + ") / sum by (node) (" + located("rate(gpu_observed_seconds_total[$__rate_interval])") + ")"
 	}
 	return []Panel{
 		{Kind: Series, Title: "Busy share by node", Unit: "percentunit", W: 12, About: "Share of observed time in which a kernel ran, by node. One line far below the others is a straggler.", Queries: []Query{{Expr: ratio("busy"), Legend: "{{node}}"}}},

@@ -45,8 +45,8 @@ func effective(by, window string) string {
 }
 
 // located adds cloud, region and node to series of GPUs or nodes.
-func located(expr, more string) string {
-	return fmt.Sprintf("(%s) * on (job, instance) group_left (cloud, region, node) group by (job, instance, cloud, region, node) (gpumeter_node_info{%s%s})", expr, ofCloud, more)
+func located(expr string) string {
+	return fmt.Sprintf("(%s) * on (job, instance) group_left (cloud, region, node) group by (job, instance, cloud, region, node) (gpumeter_node_info{%s})", expr, ofCloud)
 }
 
 // onNode keeps the series of the node that was chosen, with its GPUs.
@@ -69,7 +69,7 @@ func byGPU(expr string) string { return "max by (job, instance, gpu, uuid) (" + 
 // fault is a condition of GPUs with the word for it, for the list of what is
 // to be done.
 func fault(word, condition string) string {
-	return fmt.Sprintf("label_replace(max by (cloud, node, gpu, uuid) (%s), \"fault\", %q, \"\", \"\")", located(condition, ""), word)
+	return fmt.Sprintf("label_replace(max by (cloud, node, gpu, uuid) (%s), \"fault\", %q, \"\", \"\")", located(condition), word)
 }
 
 // or joins lists.
