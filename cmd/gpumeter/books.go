@@ -2,17 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gpumeter/gpumeter/collector"
-	"github.com/gpumeter/gpumeter/collector/contractfile"
 	"github.com/gpumeter/gpumeter/collector/ledger"
 	"github.com/gpumeter/gpumeter/collector/store/duckdb"
 	"github.com/gpumeter/gpumeter/contract"
@@ -20,48 +16,23 @@ import (
 
 // booksArgs is where closed months are read from.
 type booksArgs struct {
-	URL, TokenFile, CAFile string
-	Data, Contracts        string
-	Output                 string
+	source
+	Output string
 }
 
 func (a *booksArgs) flags(cmd *cobra.Command) {
-	f := cmd.Flags()
-	f.StringVar(&a.URL, "url", envOr("GPUMETER_URL", "http://"+defaultAddress), "collector to ask (environment: GPUMETER_URL)")
-	f.StringVar(&a.TokenFile, "token-file", os.Getenv("GPUMETER_TOKEN_FILE"), "file with the bearer token (environment: GPUMETER_TOKEN_FILE)")
-	f.StringVar(&a.CAFile, "ca-file", "", "file with the certificate authority of the collector")
-	f.StringVar(&a.Data, "data", "", "data folder to open instead, when no collector holds it")
-	f.StringVar(&a.Contracts, "contracts", "", "contract file, with --data")
-	cmd.MarkFlagsMutuallyExclusive("url", "data")
+	a.source.flags(cmd)
 	outputFlag(cmd, &a.Output)
 }
 
 // open opens the books of the data folder for f, with the contracts if there
 // is a file.
 func (a *booksArgs) open(ctx context.Context, write bool, f func(*duckdb.DB, *collector.Books, []contract.Contract) error) error {
-	var contracts []contract.Contract
-	if a.Contracts != "" {
-		var err error
-		if contracts, err = contractfile.Load(a.Contracts); err != nil {
-			return err
-		}
-	}
-	if _, err := os.Stat(a.Data); err != nil { // a folder that is written would be made
-		return fmt.Errorf("open data folder: %w", err)
-	}
-	st, err := duckdb.Open(ctx, a.Data, duckdb.Options{ReadOnly: !write})
+	contracts, err := a.contracts()
 	if err != nil {
 		return err
 	}
-	return errors.Join(askError(f(st, collector.NewBooks(st), contracts)), st.Close())
-}
-
-// get asks the collector's API.
-func (a *booksArgs) get(ctx context.Context, path string, q url.Values) ([]byte, error) {
-	if a.Contracts != "" {
-		return nil, usageError{errors.New("--contracts goes with --data: a collector has its own")}
-	}
-	return (&claimArgs{URL: a.URL, TokenFile: a.TokenFile, CAFile: a.CAFile}).get(ctx, path, q)
+	return a.source.open(ctx, write, func(st *duckdb.DB) error { return f(st, collector.NewBooks(st), contracts) })
 }
 
 // periods lists the months.
@@ -73,14 +44,8 @@ func (a *booksArgs) periods(ctx context.Context) (list []collector.Standing, err
 		})
 		return list, err
 	}
-	body, err := a.get(ctx, "/api/v1/periods", nil)
-	if err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal(body, &list); err != nil {
-		return nil, fmt.Errorf("read the answer of %s: %w", a.URL, err)
-	}
-	return list, nil
+	_, err = a.ask(ctx, "/api/v1/periods", nil, &list)
+	return list, err
 }
 
 // revision reads a revision of a closed month.
@@ -93,14 +58,8 @@ func (a *booksArgs) revision(ctx context.Context, month, revision string) (rep c
 		})
 		return rep, err
 	}
-	body, err := a.get(ctx, "/api/v1/report", ask.Values())
-	if err != nil {
-		return rep, err
-	}
-	if err := json.Unmarshal(body, &rep); err != nil {
-		return rep, fmt.Errorf("read the answer of %s: %w", a.URL, err)
-	}
-	return rep, nil
+	_, err = a.source.ask(ctx, "/api/v1/report", ask.Values(), &rep)
+	return rep, err
 }
 
 func newClose() *cobra.Command {

@@ -7,12 +7,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/gpumeter/gpumeter/collector"
 	"github.com/gpumeter/gpumeter/collector/claim"
 	"github.com/gpumeter/gpumeter/contract"
 )
@@ -32,8 +30,6 @@ Missing data alone proves nothing and is never claimable.`,
 	return cmd
 }
 
-var claimOutputs = []string{"text", "json", "csv", "markdown"}
-
 func newClaimList() *cobra.Command {
 	var a claimArgs
 	var output string
@@ -44,12 +40,6 @@ func newClaimList() *cobra.Command {
   gpumeter claim list --period 2026-10 --contract cw-h100
   gpumeter claim list --data /var/lib/gpumeter --contracts contracts.yaml -o markdown`,
 		Args: noArgs,
-		PreRunE: func(*cobra.Command, []string) error {
-			if !slices.Contains(claimOutputs, output) {
-				return usageError{fmt.Errorf("output %q is not %s", output, "text, json, csv or markdown")}
-			}
-			return nil
-		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d, err := a.list(cmd.Context())
 			if err != nil {
@@ -59,8 +49,7 @@ func newClaimList() *cobra.Command {
 		},
 	}
 	a.flags(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json, csv or markdown")
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(claimOutputs, cobra.ShellCompDirectiveNoFileComp))
+	outputFlag(cmd, &output, "markdown")
 	return cmd
 }
 
@@ -167,13 +156,4 @@ func readBundle(name string) ([]claim.File, error) {
 	}
 	defer f.Close()
 	return claim.ReadTar(f)
-}
-
-// askError marks an error of what was asked as one of usage.
-func askError(err error) error {
-	var wrong *collector.AskError
-	if errors.As(err, &wrong) {
-		return usageError{err}
-	}
-	return err
 }

@@ -39,6 +39,26 @@ func TestContractInitWritesAFileThatValidates(t *testing.T) {
 	}
 }
 
+// A contract of spend commitments alone is listed too.
+func TestValidateListsCommitments(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "contracts.yaml")
+	text := `contracts:
+  - id: edp
+    provider: aws
+    currency: USD
+    billing_timezone: UTC
+    commitments: [{id: pool, start: 2026-10-01, end: 2027-10-01, total: "100"}]
+`
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := gpumeter(t, "contract", "validate", name)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if err != nil || len(lines) != 3 || !strings.HasPrefix(lines[2], "edp       pool  spend  2026-10-01") || !strings.HasSuffix(lines[2], "100.00 USD") {
+		t.Errorf("validate = %q, %v", out, err)
+	}
+}
+
 func TestContractInitNeverOverwrites(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "contracts.yaml")
 	if err := os.WriteFile(name, []byte("precious"), 0o600); err != nil {

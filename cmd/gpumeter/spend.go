@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,20 +11,17 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gpumeter/gpumeter/collector"
-	"github.com/gpumeter/gpumeter/collector/contractfile"
 	"github.com/gpumeter/gpumeter/collector/focus"
 	"github.com/gpumeter/gpumeter/collector/report"
-	"github.com/gpumeter/gpumeter/collector/store"
 	"github.com/gpumeter/gpumeter/collector/store/duckdb"
 	"github.com/gpumeter/gpumeter/contract"
 )
 
 // spendArgs is what `gpumeter spend` is asked.
 type spendArgs struct {
-	URL, TokenFile, CAFile string
-	Data, Contracts        string
-	Output                 string
-	Ask                    collector.SpendAsk
+	source
+	Output string
+	Ask    collector.SpendAsk
 }
 
 func newSpend() *cobra.Command {
@@ -45,74 +41,61 @@ Every amount says what it is made of.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			rep, err := a.fetch(cmd.Context())
-			var wrong *collector.AskError
-			if errors.As(err, &wrong) {
-				return usageError{err}
-			}
 			if err != nil {
 				return err
 			}
 			return writeSpend(cmd.OutOrStdout(), rep, a.Output)
 		},
 	}
+	a.flags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&a.URL, "url", envOr("GPUMETER_URL", "http://"+defaultAddress), "collector to ask (environment: GPUMETER_URL)")
-	f.StringVar(&a.TokenFile, "token-file", envOr("GPUMETER_TOKEN_FILE", ""), "file with the bearer token (environment: GPUMETER_TOKEN_FILE)")
-	f.StringVar(&a.CAFile, "ca-file", "", "file with the certificate authority of the collector")
-	f.StringVar(&a.Data, "data", "", "data folder to open instead, when no collector holds it")
-	f.StringVar(&a.Contracts, "contracts", "", "contract file, with --data")
 	f.StringVar(&a.Ask.Contract, "contract", "", "one contract only")
 	f.StringVar(&a.Ask.At, "at", "", "as of a date (2026-10-01) or a time (default: now)")
-	cmd.MarkFlagsMutuallyExclusive("url", "data")
 	outputFlag(cmd, &a.Output, "markdown")
 	return cmd
 }
 
 func (a *spendArgs) fetch(ctx context.Context) (contract.SpendReport, error) {
-	switch {
-	case a.Data != "" && a.Contracts == "":
-		return contract.SpendReport{}, usageError{errors.New("--data needs --contracts: the contract file has the commitments")}
-	case a.Data != "":
+	if err := a.mustHaveContracts(); err != nil {
+		return contract.SpendReport{}, err
+	}
+	if a.Data != "" {
 		return a.openData(ctx)
-	case a.Contracts != "":
-		return contract.SpendReport{}, usageError{errors.New("--contracts goes with --data: a collector has its own")}
 	}
 	return a.askCollector(ctx)
 }
 
 // openData reports from a data folder that nobody holds. A folder with imports
 // and without a store is good: then nothing is metered.
-func (a *spendArgs) openData(ctx context.Context) (contract.SpendReport, error) {
-	contracts, err := contractfile.Load(a.Contracts)
+func (a *spendArgs) openData(ctx context.Context) (rep contract.SpendReport, err error) {
+	contracts, err := a.contracts()
 	if err != nil {
-		return contract.SpendReport{}, err
+		return rep, err
 	}
 	ledger, err := focus.NewFolder(a.Data).Load()
 	if err != nil {
-		return contract.SpendReport{}, err
+		return rep, err
 	}
-	st, err := duckdb.Open(ctx, a.Data, duckdb.Options{ReadOnly: true})
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && len(ledger.Deliveries) > 0:
-		return collector.Spend(ctx, nil, contracts, ledger, a.Ask, time.Now())
-	case err != nil:
-		return contract.SpendReport{}, err
+	opened := false
+	err = a.open(ctx, false, func(st *duckdb.DB) error {
+		opened = true
+		rep, err = collector.Spend(ctx, st, contracts, ledger, a.Ask, time.Now())
+		return err
+	})
+	if !opened && errors.Is(err, fs.ErrNotExist) && len(ledger.Deliveries) > 0 {
+		rep, err = collector.Spend(ctx, nil, contracts, ledger, a.Ask, time.Now())
+		return rep, askError(err)
 	}
-	rep, err := collector.Spend(ctx, store.Store(st), contracts, ledger, a.Ask, time.Now())
-	return rep, errors.Join(err, st.Close())
+	return rep, err
 }
 
 // askCollector asks the collector's API.
 func (a *spendArgs) askCollector(ctx context.Context) (rep contract.SpendReport, err error) {
-	body, err := (&claimArgs{URL: a.URL, TokenFile: a.TokenFile, CAFile: a.CAFile}).get(ctx, "/api/v1/spend", a.Ask.Values())
-	if err != nil {
+	if _, err := a.ask(ctx, "/api/v1/spend", a.Ask.Values(), &rep); err != nil {
 		return rep, err
 	}
-	if err := json.Unmarshal(body, &rep); err != nil {
-		return rep, fmt.Errorf("read the answer of %s: %w", a.URL, err)
-	}
-	if rep.Schema != contract.SpendSchema {
-		return rep, fmt.Errorf("the collector at %s answers with schema %q, this program reads %q", a.URL, rep.Schema, contract.SpendSchema)
+	if err := a.reads(rep.Schema, contract.SpendSchema); err != nil {
+		return rep, err
 	}
 	return rep, inZones(&rep)
 }
