@@ -3,6 +3,7 @@ package contract
 import (
 	"math/big"
 	"strconv"
+	"strings"
 )
 
 // Figures for people. They are rounded, half away from zero; what is exact is
@@ -27,6 +28,19 @@ func Hours(ms int64) string { return hundredths(ms, hourMs/100) }
 // Figure writes the amount with two decimals and thousands separators:
 // "44,640.00".
 func (m Money) Figure() string { return hundredths(int64(m), micro/100) }
+
+// Exact is the whole amount for people: "74,054.400003", "3.00".
+func (m Money) Exact() string {
+	s := m.String()
+	whole, frac, _ := strings.Cut(s, ".")
+	sign := ""
+	if m < 0 {
+		sign, whole = "-", whole[1:]
+	}
+	n, _ := strconv.ParseUint(whole, 10, 63) // at most MaxInt64 ÷ 10⁶
+	frac = frac[:2] + strings.TrimRight(frac[2:], "0")
+	return sign + Grouped(int64(n)) + "." + frac
+}
 
 // hundredths writes n ÷ unit as a number of hundredths.
 func hundredths(n, unit int64) string {

@@ -1,6 +1,7 @@
 package contract_test
 
 import (
+	"math"
 	"testing"
 
 	"github.com/gpumeter/gpumeter/contract"
@@ -91,4 +92,15 @@ func TestHourPricesAreOfWhatIsKnown(t *testing.T) {
 	f("nothing busy", contract.HourPrices{Paid: 2_000_000, Busy: -1, Effective: -1}, true)
 	l.Cost.UnpricedMs = hour
 	f("part without a rate", contract.HourPrices{}, false)
+}
+
+func TestExactIsTheWholeAmount(t *testing.T) {
+	for m, want := range map[contract.Money]string{
+		0: "0.00", 1: "0.000001", 3_000_000: "3.00", 74_054_400_003: "74,054.400003", -1_234_567_890_000: "-1,234,567.89",
+		-1: "-0.000001", math.MaxInt64: "9,223,372,036,854.775807", math.MinInt64: "-9,223,372,036,854.775808",
+	} {
+		if got := m.Exact(); got != want {
+			t.Errorf("exact %d = %q, want %q", int64(m), got, want)
+		}
+	}
 }

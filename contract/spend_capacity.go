@@ -23,8 +23,8 @@ func (a *account) schedule(out *CommitmentSpend, drawn Money) error {
 		return err
 	}
 	p.Drawn = Figure{drawn, a.basis()}
-	p.PerDay = Figure{perDay, fmt.Sprintf("%s of %s ÷ %s days", more, a.capacityText(), daysText(left.ms()))}
-	p.AtEnd.Basis = fmt.Sprintf("%s drawn + %s of %s", drawn, more, a.capacityText())
+	p.PerDay = Figure{perDay, fmt.Sprintf("%s of %s ÷ %s days", more.Exact(), a.capacityText(), daysText(left.ms()))}
+	p.AtEnd.Basis = fmt.Sprintf("%s drawn + %s of %s", drawn.Exact(), more.Exact(), a.capacityText())
 	out.Scheduled = &p
 	return nil
 }
@@ -145,7 +145,7 @@ func (a *account) infeasible(out *CommitmentSpend, now *Projection) error {
 		if rest <= room {
 			continue
 		}
-		out.Infeasible = &Infeasible{d.date, fmt.Sprintf("%s left then, at the rate of %s; contracted capacity and other services can draw %s", rest, now.Name, room)}
+		out.Infeasible = &Infeasible{d.date, fmt.Sprintf("%s left then, at the rate of %s; contracted capacity and other services can draw %s", rest.Exact(), now.Name, room.Exact())}
 		if d.fromMs == left.fromMs {
 			out.Status = SpendInfeasible
 		}

@@ -69,12 +69,12 @@ func (a *account) project(out *CommitmentSpend, name string, window timeSpan, dr
 	p := Projection{
 		Name: name, Days: window.ms() / oneDayMs,
 		Drawn:  Figure{in, fmt.Sprintf("%s, %s to %s", a.basis(), a.moment(window.fromMs), a.moment(window.toMs))},
-		PerDay: Figure{perDay, fmt.Sprintf("%s ÷ %s days", in, daysText(window.ms()))},
+		PerDay: Figure{perDay, fmt.Sprintf("%s ÷ %s days", in.Exact(), daysText(window.ms()))},
 	}
 	if err := a.finish(out, &p, goesOn(in, window.ms()), drawn); err != nil {
 		return err
 	}
-	p.AtEnd.Basis = fmt.Sprintf("%s drawn + %s per day for %s days", drawn, perDay, daysText(out.TermMs-out.ElapsedMs))
+	p.AtEnd.Basis = fmt.Sprintf("%s drawn + %s per day for %s days", drawn.Exact(), perDay.Exact(), daysText(out.TermMs-out.ElapsedMs))
 	out.Forecast = append(out.Forecast, p)
 	return nil
 }
@@ -109,7 +109,7 @@ func (a *account) late(shortfall Money) (*Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Figure{min(shortfall, undelivered), fmt.Sprintf("at most the undelivered GPU time × rate until then, %s", undelivered)}, nil
+	return &Figure{min(shortfall, undelivered), fmt.Sprintf("at most the undelivered GPU time × rate until then, %s", undelivered.Exact())}, nil
 }
 
 // spread is the range of some projections.

@@ -60,7 +60,7 @@ func (d *document) row(cells ...string) { d.print("| %s |\n", strings.Join(cells
 func (d *document) head() {
 	d.print("# GPU ledger, %s\n\nData up to %s, each contract in its own billing calendar", mark(d.r.Period), moment(d.r.AsOf))
 	if e := d.r.Edition; e != nil {
-		d.print("; %s, contracts `%.12s`", edition(e), e.Terms)
+		d.print("; %s, contracts `%.12s`", edition(e, d.r.AsOf), e.Terms)
 	}
 	d.print(".\n")
 }

@@ -131,7 +131,7 @@ func (t *text) expiries(list []contract.Expiry) {
 			break
 		}
 		e := &list[i]
-		t.line("  %s  in %6s days  %-10s %-32s %s", e.At.Format(time.DateOnly), contract.Grouped(e.Days), e.Kind, clip(e.Contract+" / "+e.ID, 32), stake(e))
+		t.line("  %s  in %6s days  %-10s %-38s %s", e.At.Format(time.DateOnly), contract.Grouped(e.Days), e.Kind, clip(e.Contract+" / "+e.ID, 38), stake(e))
 	}
 }
 

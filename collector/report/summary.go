@@ -12,17 +12,19 @@ func (t *text) title() {
 	t.line("%s", t.paint(bold, "GPU ledger, "+t.r.Period))
 	t.line("data up to %s, each contract in its own billing calendar", moment(t.r.AsOf))
 	if e := t.r.Edition; e != nil {
-		t.line("%s, contracts %.12s", edition(e), e.Terms)
+		t.line("%s, contracts %.12s", edition(e, t.r.AsOf), e.Terms)
 	}
 }
 
-// edition says how final a month is.
-func edition(e *contract.Edition) string {
+// edition says how final a month is, in a report as of a moment.
+func edition(e *contract.Edition, asOf time.Time) string {
 	switch {
 	case e.Revision == nil && e.State == contract.Open:
 		return "open: it closes at " + moment(e.ClosesAt)
 	case e.Revision == nil && e.State == contract.Closed:
 		return "closed; this is what is known now, and may differ from what was closed"
+	case e.Revision == nil && !asOf.Before(e.ClosesAt):
+		return "provisional: due to be closed since " + moment(e.ClosesAt)
 	case e.Revision == nil:
 		return "provisional: it closes at " + moment(e.ClosesAt)
 	case *e.Revision == 0:
