@@ -133,7 +133,7 @@ func TestAMonthThatCannotBeClosedHoldsUpNoOther(t *testing.T) {
 		c := collector.New(collector.Config{Store: refusing{st}, Book: collector.FixedBook(bookContracts(t)), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 		var running sync.WaitGroup
 		running.Go(func() { _ = c.Run(ctx) })
-		time.Sleep(2 * time.Hour)
+		time.Sleep(2*time.Hour - time.Second)
 		stop()
 		running.Wait()
 		list, err := ledger.New(st).Entries(context.Background())
