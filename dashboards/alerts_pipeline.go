@@ -9,7 +9,7 @@ func pipelineAlerts() []Alert {
 	return []Alert{
 		{
 			Name: "GPUMeterNodesSilent", For: "5m", Keep: "10m",
-			Expr:     `sum by (cloud) (gpumeter_fleet_nodes{state="silent"}) > $threshold`,
+			Expr:     "sum by (cloud) (" + said("gpumeter_fleet_nodes", `state="silent"`) + ") > $threshold",
 			Severity: Warning, Action: FixTelemetry, Audience: Platform,
 			Summary:     "{{ $value }} nodes of {{ $labels.cloud }} fell silent",
 			Description: "The collector has heard nothing from them for ten minutes, and no goodbye. Their GPUs count as unobserved, after a day as undelivered.",
@@ -21,7 +21,7 @@ func pipelineAlerts() []Alert {
 		},
 		{
 			Name: "GPUMeterManyNodesSilent", Threshold: 0.05, For: "5m", Keep: "10m",
-			Expr:     `sum by (cloud) (gpumeter_fleet_nodes{state="silent"}) / sum by (cloud) (gpumeter_fleet_nodes) > $threshold`,
+			Expr:     "sum by (cloud) (" + said("gpumeter_fleet_nodes", `state="silent"`) + ") / sum by (cloud) (" + said("gpumeter_fleet_nodes", "") + ") > $threshold",
 			Severity: Critical, Action: FixTelemetry, Audience: Platform,
 			Summary:     "{{ $value | humanizePercentage }} of the nodes of {{ $labels.cloud }} are silent",
 			Description: "So many at once are a network, a token, a certificate or an outage of a zone, not single nodes.",
@@ -33,7 +33,7 @@ func pipelineAlerts() []Alert {
 		},
 		{
 			Name: "GPUMeterAgentsUnscraped", For: "15m", Keep: "10m",
-			Expr:     `sum by (cloud) (gpumeter_fleet_nodes{state="reporting"}) - (count by (cloud) (group by (cloud, node) (gpumeter_node_info)) or sum by (cloud) (gpumeter_fleet_nodes) * 0) > $threshold`,
+			Expr:     "sum by (cloud) (" + said("gpumeter_fleet_nodes", `state="reporting"`) + ") - (count by (cloud) (group by (cloud, node) (gpumeter_node_info)) or sum by (cloud) (gpumeter_fleet_nodes) * 0) > $threshold",
 			Severity: Warning, Action: FixTelemetry, Audience: Platform,
 			Summary:     "{{ $value }} nodes of {{ $labels.cloud }} report to the collector and are not scraped",
 			Description: "The alerts on their hardware are blind: series that are not there fire nothing, and look like a fault that went away.",
@@ -69,7 +69,7 @@ func pipelineAlerts() []Alert {
 		},
 		{
 			Name: "GPUMeterUnobservedHigh", Threshold: 0.02, For: "1h", Keep: "1h",
-			Expr:     `sum by (cloud, contract) (increase(gpumeter_contract_gpu_seconds_total{bucket="unobserved"}[1d])) / sum by (cloud, contract) (increase(gpumeter_contract_gpu_seconds_total[1d])) > $threshold`,
+			Expr:     contractShare("unobserved", "1d") + " > $threshold",
 			Severity: Warning, Action: FixTelemetry, Audience: Platform,
 			Summary:     "{{ $value | humanizePercentage }} of {{ $labels.contract }} ({{ $labels.cloud }}) was not observed within a day",
 			Description: "Above 2 % the figures of the report should not be quoted without their bounds.",

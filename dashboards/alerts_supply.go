@@ -39,13 +39,16 @@ func burn(i int) Alert {
 	}
 }
 
+// ahead is how far away a moment is, if it is ahead and close.
+func ahead(name string) string { return once(name+" - time() > 0") + " < $threshold" }
+
 // supplyAlerts are about contracts: what came of them, and their dates. They
 // read the collector's series.
 func supplyAlerts() []Alert {
 	return []Alert{
 		{
 			Name: "GPUMeterContractShortfall", Threshold: 0.5, For: "30m", Keep: "30m",
-			Expr:     `sum by (cloud, contract, tranche, gpu_model) (rate(gpumeter_contract_gpu_seconds_total{bucket="undelivered"}[15m])) > $threshold`,
+			Expr:     "sum by (cloud, contract, tranche, gpu_model) (" + paced("gpumeter_contract_gpu_seconds_total", `bucket="undelivered"`, "15m") + ") > $threshold",
 			Severity: Warning, Action: Claim, Audience: Provider,
 			Summary:     "{{ $value | printf \"%.0f\" }} {{ $labels.gpu_model }} of {{ $labels.contract }}/{{ $labels.tranche }} ({{ $labels.cloud }}) are not delivered",
 			Description: "They are contracted and paid for, and no GPU stands for them. What fell silent less than a day ago is not in this number, but unobserved.",
@@ -58,7 +61,7 @@ func supplyAlerts() []Alert {
 		burn(0), burn(1), burn(2), burn(3),
 		{
 			Name: "GPUMeterClaimWindowClosing", Threshold: 3 * 86400,
-			Expr:     "gpumeter_claim_deadline_timestamp_seconds - time() < $threshold and gpumeter_claim_deadline_timestamp_seconds > time()",
+			Expr:     ahead("gpumeter_claim_deadline_timestamp_seconds"),
 			Severity: Warning, Action: Claim, Audience: Finance,
 			Summary:     "a claim on {{ $labels.contract }} ({{ $labels.cloud }}) is too late in {{ $value | humanizeDuration }}",
 			Description: "There are incidents for which the contract's terms owe a credit, and the time to claim it runs out.",
@@ -70,7 +73,7 @@ func supplyAlerts() []Alert {
 		},
 		{
 			Name: "GPUMeterPayingTwice", Threshold: 1, For: "6h", Keep: "1h",
-			Expr:     `sum by (cloud, gpu_model) (rate(gpumeter_contract_overage_gpu_seconds_total[6h])) > $threshold and sum by (cloud, gpu_model) (rate(gpumeter_contract_gpu_seconds_total{bucket="unallocated"}[6h])) > $threshold`,
+			Expr:     "sum by (cloud, gpu_model) (" + paced("gpumeter_contract_overage_gpu_seconds_total", "", "6h") + ") > $threshold and sum by (cloud, gpu_model) (" + paced("gpumeter_contract_gpu_seconds_total", `bucket="unallocated"`, "6h") + ") > $threshold",
 			Severity: Warning, Action: Replan, Audience: Finance,
 			Summary:     "{{ $value | printf \"%.0f\" }} {{ $labels.gpu_model }} are bought on top at {{ $labels.cloud }} while contracted ones are free",
 			Description: "GPUs beyond the contracted number run at their own price, while contracted GPUs of the same model stand unallocated.",
@@ -94,7 +97,7 @@ func supplyAlerts() []Alert {
 		},
 		{
 			Name: "GPUMeterContractEnding", Threshold: 45 * 86400, For: "1h",
-			Expr:     "gpumeter_contract_end_timestamp_seconds - time() < $threshold and gpumeter_contract_end_timestamp_seconds > time()",
+			Expr:     ahead("gpumeter_contract_end_timestamp_seconds"),
 			Severity: Info, Action: Replan, Audience: Finance,
 			Summary:     "{{ $labels.contract }}/{{ $labels.tranche }} ({{ $labels.cloud }}) ends in {{ $value | humanizeDuration }}",
 			Description: "Renewals and returns have notice periods; work that runs there needs another place.",
@@ -106,7 +109,7 @@ func supplyAlerts() []Alert {
 		},
 		{
 			Name: "GPUMeterCommitmentShortfall", Threshold: 0.02, For: "6h", Keep: "1h",
-			Expr:     "gpumeter_commitment_shortfall_amount / gpumeter_commitment_committed_amount > $threshold",
+			Expr:     said("gpumeter_commitment_shortfall_amount", "") + " / " + said("gpumeter_commitment_committed_amount", "") + " > $threshold",
 			Severity: Warning, Action: Replan, Audience: Finance,
 			Summary:     "{{ $value | humanizePercentage }} of commitment {{ $labels.commitment }} ({{ $labels.contract }}) will not be drawn at the recent rate",
 			Description: "Money that was committed to and will not be used by its end. What becomes of the rest is the agreement's shortfall rule.",

@@ -13,8 +13,8 @@ func contractBoard() Board {
 			{"Commitments", []Panel{{
 				Kind: Series, Title: "Drawn of what was committed to", Unit: "short", W: 24, Absent: "no spend commitment",
 				About: "The committed amount, and how much of it is drawn.",
-				Queries: []Query{{Expr: `gpumeter_commitment_committed_amount{contract=~"$contract"}`, Legend: "committed, {{commitment}} ({{currency}})"},
-					{Expr: `gpumeter_commitment_drawn_amount{contract=~"$contract"}`, Legend: "drawn, {{commitment}} ({{currency}})"}},
+				Queries: []Query{{Expr: said("gpumeter_commitment_committed_amount", `contract=~"$contract"`), Legend: "committed, {{commitment}} ({{currency}})"},
+					{Expr: said("gpumeter_commitment_drawn_amount", `contract=~"$contract"`), Legend: "drawn, {{commitment}} ({{currency}})"}},
 			}}},
 			{"How it is known", contractTrust()},
 		},
@@ -22,13 +22,12 @@ func contractBoard() Board {
 }
 
 func contractTerms() []Panel {
-	of := "{" + ofContract + "}"
 	return []Panel{
-		{Kind: Stat, Title: "GPUs contracted", Unit: "short", About: "By tranche, now.", Queries: []Query{{Expr: "gpumeter_contract_gpus" + of, Legend: "{{tranche}}"}}, W: 6},
-		{Kind: Stat, Title: "Price of a GPU-hour", Unit: "short", Absent: "no prices", About: "Committed price by tranche, now.", Queries: []Query{{Expr: "gpumeter_contract_price_per_gpu_hour" + of, Legend: "{{tranche}} ({{currency}})"}}, W: 6},
-		{Kind: Stat, Title: "Availability promised", Unit: "percentunit", Absent: "no promise", About: "Uptime that the provider promises, by tranche. Not every agreement promises one.", Queries: []Query{{Expr: "gpumeter_contract_availability_target_ratio" + of, Legend: "{{tranche}}", Empty: "not every contract has a promise"}}, W: 4},
-		{Kind: Stat, Title: "Since", Unit: "s", About: "For how long each tranche has run.", Queries: []Query{{Expr: "time() - gpumeter_contract_start_timestamp_seconds" + of, Legend: "{{tranche}}"}}},
-		{Kind: Stat, Title: "Ends in", Unit: "s", About: "Time to the end of each tranche.", Queries: []Query{{Expr: "gpumeter_contract_end_timestamp_seconds" + of + " - time()", Legend: "{{tranche}}"}}},
+		{Kind: Stat, Title: "GPUs contracted", Unit: "short", About: "By tranche, now.", Queries: []Query{{Expr: said("gpumeter_contract_gpus", ofContract), Legend: "{{tranche}}"}}, W: 6},
+		{Kind: Stat, Title: "Price of a GPU-hour", Unit: "short", Absent: "no prices", About: "Committed price by tranche, now.", Queries: []Query{{Expr: said("gpumeter_contract_price_per_gpu_hour", ofContract), Legend: "{{tranche}} ({{currency}})"}}, W: 6},
+		{Kind: Stat, Title: "Availability promised", Unit: "percentunit", Absent: "no promise", About: "Uptime that the provider promises, by tranche. Not every agreement promises one.", Queries: []Query{{Expr: said("gpumeter_contract_availability_target_ratio", ofContract), Legend: "{{tranche}}", Empty: "not every contract has a promise"}}, W: 4},
+		{Kind: Stat, Title: "Since", Unit: "s", About: "For how long each tranche has run.", Queries: []Query{{Expr: "time() - " + said("gpumeter_contract_start_timestamp_seconds", ofContract), Legend: "{{tranche}}"}}},
+		{Kind: Stat, Title: "Ends in", Unit: "s", About: "Time to the end of each tranche.", Queries: []Query{{Expr: said("gpumeter_contract_end_timestamp_seconds", ofContract) + " - time()", Legend: "{{tranche}}"}}},
 	}
 }
 
@@ -38,11 +37,11 @@ func contractChain() []Panel {
 	for _, s := range stages {
 		chain.Queries = append(chain.Queries, Query{Expr: spent("", s.buckets, "$__range") + " / 3600", Legend: s.name})
 	}
-	chain.Queries = append(chain.Queries, Query{Expr: "sum(increase(gpumeter_contract_sm_active_gpu_seconds_total{" + ofContract + "}[$__range])) / 3600", Legend: "effective, where known"})
+	chain.Queries = append(chain.Queries, Query{Expr: "sum(" + grown("gpumeter_contract_sm_active_gpu_seconds_total", ofContract, "$__range") + ") / 3600", Legend: "effective, where known"})
 	return []Panel{
 		chain,
 		{Kind: Series, Title: "GPUs by bucket", Unit: "short", W: 16, H: 10, Stack: true, About: "How many GPUs were in each bucket; together they are what is contracted." + late,
-			Queries: []Query{{Expr: "sum by (bucket) (rate(gpumeter_contract_gpu_seconds_total{" + ofContract + "}[$__rate_interval]))", Legend: "{{bucket}}"}}},
+			Queries: []Query{{Expr: "sum by (bucket) (" + paced("gpumeter_contract_gpu_seconds_total", ofContract, "$__rate_interval") + ")", Legend: "{{bucket}}"}}},
 	}
 }
 
@@ -56,7 +55,7 @@ func contractBudget() []Panel {
 		{Kind: Stat, Title: "Not delivered or not healthy", Unit: "percentunit", W: 4, H: 8, Steps: []Step{{0, "green"}, {0.01, "orange"}, {0.05, "red"}}, About: "Share of contracted GPU time that the provider owes, over the time chosen." + late,
 			Queries: []Query{{Expr: share("", "undelivered|unhealthy", "$__range")}}},
 		{Kind: Stat, Title: "Can be claimed", Unit: "short", W: 4, H: 8, Absent: "nothing", About: "What the contract's terms owe for incidents of the last three months. `gpumeter claim list` has them one by one.",
-			Queries: []Query{{Expr: `gpumeter_claim_owed_amount{contract=~"$contract"}`, Legend: "{{currency}}", Empty: "a fleet may have nothing to claim"}}},
+			Queries: []Query{{Expr: said("gpumeter_claim_owed_amount", `contract=~"$contract"`), Legend: "{{currency}}", Empty: "a fleet may have nothing to claim"}}},
 		budget,
 	}
 }
@@ -66,10 +65,10 @@ func contractTrust() []Panel {
 		{Kind: Stat, Title: "Observed of delivered", Unit: "percentunit", W: 4, Steps: []Step{{0, "red"}, {0.98, "orange"}, {0.99, "green"}}, About: "Below 98 % the figures should be quoted with their bounds only." + late,
 			Queries: []Query{{Expr: spent("", "unhealthy|unallocated|idle|unmeasured|busy", "$__range") + " / " + spent("", "unobserved|unhealthy|unallocated|idle|unmeasured|busy", "$__range")}}},
 		{Kind: Stat, Title: "SM activity known", Unit: "percentunit", W: 4, About: "Share of observed GPU time in which the GPUs said how active their SMs were." + late,
-			Queries: []Query{{Expr: "sum(increase(gpumeter_contract_sm_known_gpu_seconds_total{" + ofContract + "}[$__range])) / " + spent("", "unhealthy|unallocated|idle|unmeasured|busy", "$__range")}}},
+			Queries: []Query{{Expr: "sum(" + grown("gpumeter_contract_sm_known_gpu_seconds_total", ofContract, "$__range") + ") / " + spent("", "unhealthy|unallocated|idle|unmeasured|busy", "$__range")}}},
 		{Kind: Stat, Title: "Counted up to", Unit: "s", W: 4, Steps: []Step{{0, "green"}, {1200, "orange"}, {1800, "red"}}, About: "How far the counters are behind. Ten minutes are meant.",
 			Queries: []Query{{Expr: "time() - max(gpumeter_contract_watermark_timestamp_seconds)"}}},
 		{Kind: Series, Title: "Corrections", Unit: "h", W: 12, About: "GPU-hours by which late records would change the counters. They are in the report already.", Empty: "there is none before the first full hour",
-			Queries: []Query{{Expr: "sum by (bucket) (gpumeter_contract_corrections_gpu_seconds{" + ofContract + "}) / 3600", Legend: "{{bucket}}"}}},
+			Queries: []Query{{Expr: "sum by (bucket) (" + said("gpumeter_contract_corrections_gpu_seconds", ofContract) + ") / 3600", Legend: "{{bucket}}"}}},
 	}
 }

@@ -16,8 +16,8 @@ var choices = []Variable{
 // terms are the moments at which contracts change.
 var terms = []Note{
 	{Name: "Contract file changed", Color: "blue", Expr: "max(gpumeter_collector_contract_file_modified_timestamp_seconds) * 1000", Text: "The contract file was written.", On: true},
-	{Name: "Tranche begins", Color: "green", Expr: "gpumeter_contract_start_timestamp_seconds{" + ofContract + "} * 1000", Text: "{{contract}}/{{tranche}} begins"},
-	{Name: "Tranche ends", Color: "orange", Expr: "gpumeter_contract_end_timestamp_seconds{" + ofContract + "} * 1000", Text: "{{contract}}/{{tranche}} ends"},
+	{Name: "Tranche begins", Color: "green", Expr: said("gpumeter_contract_start_timestamp_seconds", ofContract) + " * 1000", Text: "{{contract}}/{{tranche}} begins"},
+	{Name: "Tranche ends", Color: "orange", Expr: said("gpumeter_contract_end_timestamp_seconds", ofContract) + " * 1000", Text: "{{contract}}/{{tranche}} ends"},
 }
 
 // late says what the counters are not.
@@ -44,7 +44,7 @@ func contractsBoard() Board {
 
 func contractsHeadline() []Panel {
 	out := []Panel{{Kind: Stat, Title: "GPUs contracted", Unit: "short", W: 3, About: "GPUs that are contracted now, by the contract file.",
-		Queries: []Query{{Expr: "sum(gpumeter_contract_gpus{" + ofContract + "})"}}}}
+		Queries: []Query{{Expr: "sum(" + said("gpumeter_contract_gpus", ofContract) + ")"}}}}
 	for _, s := range stages {
 		colors := promises
 		if s.name == "allocated" || s.name == "busy" {
@@ -58,8 +58,8 @@ func contractsHeadline() []Panel {
 			About:   "SM activity as a share of contracted GPU time, of the tranches whose GPUs report it; n/a where none does. Never a guess." + late,
 			Queries: []Query{{Expr: effective("", "$__range")}}},
 		Panel{Kind: Stat, Title: "Paid per busy GPU-hour", Unit: "short", W: 3, Absent: "no prices",
-			About:   "What is contracted, at the committed price, divided by the busy GPU-hours, by currency. No price in the contract file is no figure." + late,
-			Queries: []Query{{Expr: lost("currency", ".+", "$__range") + " / on () group_left () (" + spent("", "busy", "$__range") + " / 3600)", Legend: "{{currency}}"}}},
+			About:   "What is contracted, at the price that is committed now, divided by the busy GPU-hours of what has a price, by currency. No price in the contract file is no figure." + late,
+			Queries: []Query{{Expr: perBusyHour("$__range"), Legend: "{{currency}}"}}},
 	)
 }
 
@@ -101,7 +101,7 @@ func contractsLosses() []Panel {
 	return []Panel{
 		{Kind: Bars, Title: "GPU-hours by bucket", Unit: "h", W: 8, About: "Contracted GPU-hours that were not busy, by what became of them." + late,
 			Queries: []Query{{Expr: "sort_desc(" + spent("bucket", "undelivered|unobserved|unhealthy|unallocated|idle|unmeasured", "$__range") + " / 3600)", Legend: "{{bucket}}"}}},
-		{Kind: Bars, Title: "Money by bucket and cloud", Unit: "short", W: 8, Absent: "no prices", About: "The same at the committed price, in the currency of the contract." + late,
+		{Kind: Bars, Title: "Money by bucket and cloud", Unit: "short", W: 8, Absent: "no prices", About: "The same at the price that is committed now, in the currency of the contract." + late,
 			Queries: []Query{{Expr: "topk(12, " + lost("cloud, bucket, currency", "undelivered|unobserved|unhealthy|unallocated|idle|unmeasured", "$__range") + " > 0)", Legend: "{{cloud}} {{bucket}} ({{currency}})"}}},
 		who,
 	}
@@ -112,21 +112,13 @@ func contractsAttention() []Panel {
 		{Kind: Alarms, Title: "Alerts on supply and money", W: 8, About: "Alerts for who talks to the cloud and who plans the money.", Body: `{audience=~"provider|finance"}`},
 		{Kind: Table, Title: "Claims", Unit: "short", W: 8, Absent: "nothing to claim",
 			About:   "What can be claimed for incidents of the last three months, and when the next claim is too late. What was claimed already is not known here.",
-			Queries: []Query{{Expr: ofClaims("gpumeter_claim_owed_amount{" + ofCloud + "}"), Empty: "a fleet may have nothing to claim"}, {Expr: ofClaims("gpumeter_claim_incidents{" + ofCloud + "}"), Empty: "a fleet may have nothing to claim"}, {Expr: ofClaims("gpumeter_claim_deadline_timestamp_seconds{" + ofCloud + "} - time()"), Empty: "agreements may state no deadline"}},
+			Queries: []Query{{Expr: said("gpumeter_claim_owed_amount", ofCloud), Empty: "a fleet may have nothing to claim"}, {Expr: said("gpumeter_claim_incidents", ofCloud), Empty: "a fleet may have nothing to claim"}, {Expr: said("gpumeter_claim_deadline_timestamp_seconds", ofCloud) + " - time()", Empty: "agreements may state no deadline"}},
 			Columns: []Column{{Field: "cloud", Title: "cloud"}, {Field: "contract", Title: "contract", Link: toContract}, {Field: "currency", Title: "currency"},
 				{Field: "Value #A", Title: "owed"}, {Field: "Value #B", Title: "incidents"}, {Field: "Value #C", Title: "too late in", Unit: "s"}}},
 		{Kind: Table, Title: "Commitments", Unit: "short", W: 8, Absent: "no spend commitment",
 			About:   "Money that was committed to, what is drawn of it, and what will be missing at the end at the recent rate.",
-			Queries: []Query{{Expr: ofCommitment("gpumeter_commitment_committed_amount")}, {Expr: ofCommitment("gpumeter_commitment_drawn_amount")}, {Expr: ofCommitment("gpumeter_commitment_remaining_amount")}, {Expr: ofCommitment("gpumeter_commitment_shortfall_amount")}, {Expr: ofCommitment("gpumeter_commitment_end_timestamp_seconds - time()")}, {Expr: ofCommitment("time() - gpumeter_commitment_drawn_through_timestamp_seconds")}},
+			Queries: []Query{{Expr: said("gpumeter_commitment_committed_amount", "")}, {Expr: said("gpumeter_commitment_drawn_amount", "")}, {Expr: said("gpumeter_commitment_remaining_amount", "")}, {Expr: said("gpumeter_commitment_shortfall_amount", "")}, {Expr: said("gpumeter_commitment_end_timestamp_seconds", "") + " - time()"}, {Expr: "time() - " + said("gpumeter_commitment_drawn_through_timestamp_seconds", "")}},
 			Columns: []Column{{Field: "contract", Title: "contract", Link: toContract}, {Field: "commitment", Title: "commitment"}, {Field: "currency", Title: "currency"}, {Field: "Value #A", Title: "committed"},
 				{Field: "Value #B", Title: "drawn"}, {Field: "Value #C", Title: "remaining"}, {Field: "Value #D", Title: "will be missing"}, {Field: "Value #E", Title: "ends in", Unit: "s"}, {Field: "Value #F", Title: "known to", Unit: "s"}}},
 	}
-}
-
-// ofClaims and ofCommitment keep what tells one claim, or one commitment, from
-// another, so that the answers to several queries make one row.
-func ofClaims(expr string) string { return "max by (cloud, contract, currency) (" + expr + ")" }
-
-func ofCommitment(expr string) string {
-	return "max by (cloud, contract, commitment, currency) (" + expr + ")"
 }

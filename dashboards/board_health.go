@@ -27,15 +27,15 @@ func healthBoard() Board {
 
 func healthNow() []Panel {
 	state := func(s string) string {
-		return `sum(gpumeter_fleet_gpus{` + ofCloud + `,state="` + s + `"}) or vector(0) and on () count(gpumeter_collector_info) > 0`
+		return "sum(" + said("gpumeter_fleet_gpus", ofCloud+`,state="`+s+`"`) + ") or vector(0) and on () count(gpumeter_collector_info) > 0"
 	}
 	return []Panel{
-		{Kind: Stat, Title: "GPUs contracted", Unit: "short", About: "By the contract file, now.", Queries: []Query{{Expr: "sum(gpumeter_contract_gpus{" + ofCloud + "})"}}},
+		{Kind: Stat, Title: "GPUs contracted", Unit: "short", About: "By the contract file, now.", Queries: []Query{{Expr: "sum(" + said("gpumeter_contract_gpus", ofCloud) + ")"}}},
 		{Kind: Stat, Title: "GPUs reporting", Unit: "short", About: "GPUs of which the collector has records of the last ten minutes.", Queries: []Query{{Expr: state("reporting")}}},
 		{Kind: Stat, Title: "GPUs silent", Unit: "short", Steps: notices, About: "GPUs of which nothing was heard for ten minutes up to a day, without a goodbye.", Queries: []Query{{Expr: state("silent")}}},
 		{Kind: Stat, Title: "GPUs missing", Unit: "short", Steps: faults, About: "GPUs that a node of its type has and that were never seen.", Queries: []Query{{Expr: state("missing")}}},
 		{Kind: Stat, Title: "GPUs lost", Unit: "short", Steps: faults, About: "GPUs that the driver calls lost.", Queries: []Query{{Expr: "count(" + located("gpu_lost") + ") or count(" + located("gpu_up") + ") * 0"}}},
-		{Kind: Stat, Title: "Nodes silent", Unit: "short", Steps: notices, About: "Nodes of which nothing was heard for ten minutes up to a day, without a goodbye.", Queries: []Query{{Expr: `sum(gpumeter_fleet_nodes{` + ofCloud + `,state="silent"}) or vector(0) and on () count(gpumeter_collector_info) > 0`}}},
+		{Kind: Stat, Title: "Nodes silent", Unit: "short", Steps: notices, About: "Nodes of which nothing was heard for ten minutes up to a day, without a goodbye.", Queries: []Query{{Expr: "sum(" + said("gpumeter_fleet_nodes", ofCloud+`,state="silent"`) + ") or vector(0) and on () count(gpumeter_collector_info) > 0"}}},
 	}
 }
 
@@ -75,7 +75,7 @@ func healthFaults() []Panel {
 			Columns: []Column{{Field: "node", Title: "node", Link: toNode}, {Field: "gpu", Title: "GPU"}, {Field: "Value #A", Title: "uncorrected since reset"}, {Field: "Value #B", Title: "in its life"}, {Field: "Value #C", Title: "rows remapped"}, {Field: "Value #D", Title: "pending"}}},
 		{Kind: Series, Title: "Unhealthy GPUs", Unit: "short", W: 12, About: "GPUs that were observed and could not be used, on average.", Queries: []Query{{Expr: "sum by (cloud) (" + located("rate(gpu_unhealthy_seconds_total[$__rate_interval])") + ")", Legend: "{{cloud}}"}}},
 		{Kind: Series, Title: "Contracted GPUs not delivered, not observed, not healthy", Unit: "short", W: 12, Stack: true, About: "By the collector's counters." + late,
-			Queries: []Query{{Expr: `sum by (bucket) (rate(gpumeter_contract_gpu_seconds_total{` + ofCloud + `,bucket=~"undelivered|unobserved|unhealthy"}[$__rate_interval]))`, Legend: "{{bucket}}"}}},
+			Queries: []Query{{Expr: "sum by (bucket) (" + paced("gpumeter_contract_gpu_seconds_total", ofCloud+inBuckets("undelivered|unobserved|unhealthy"), "$__rate_interval") + ")", Legend: "{{bucket}}"}}},
 	}
 }
 

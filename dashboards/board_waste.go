@@ -29,13 +29,13 @@ func wasteHeadline() []Panel {
 		of("Allocated", "idle|unmeasured|busy", "Healthy GPU time in which somebody held the GPU."),
 		of("Busy", "busy", "Healthy GPU time in which a kernel ran."),
 		{Kind: Stat, Title: "SM activity", Unit: "percentunit", Steps: uses, Absent: "n/a", About: "SM activity of the GPU time in which it was known." + late,
-			Queries: []Query{{Expr: "sum(increase(gpumeter_contract_sm_active_gpu_seconds_total{" + ofContract + "}[$__range])) / (sum(increase(gpumeter_contract_sm_known_gpu_seconds_total{" + ofContract + "}[$__range])) > 0)"}}},
+			Queries: []Query{{Expr: "sum(" + grown("gpumeter_contract_sm_active_gpu_seconds_total", ofContract, "$__range") + ") / (sum(" + grown("gpumeter_contract_sm_known_gpu_seconds_total", ofContract, "$__range") + ") > 0)"}}},
 		{Kind: Stat, Title: "GPUs unallocated", Unit: "short", About: "Healthy contracted GPUs that nobody held, on average over the last hour." + late,
-			Queries: []Query{{Expr: "sum(rate(gpumeter_contract_gpu_seconds_total{" + ofContract + `,bucket="unallocated"}[1h]))`}}},
+			Queries: []Query{{Expr: "sum(" + paced("gpumeter_contract_gpu_seconds_total", ofContract+inBuckets("unallocated"), "1h") + ")"}}},
 		{Kind: Stat, Title: "GPUs idle", Unit: "short", About: "Contracted GPUs that were held while no kernel ran, on average over the last hour." + late,
-			Queries: []Query{{Expr: "sum(rate(gpumeter_contract_gpu_seconds_total{" + ofContract + `,bucket="idle"}[1h]))`}}},
+			Queries: []Query{{Expr: "sum(" + paced("gpumeter_contract_gpu_seconds_total", ofContract+inBuckets("idle"), "1h") + ")"}}},
 		{Kind: Stat, Title: "GPUs in no contract", Unit: "short", About: "GPUs that no contract covers, on average over the last hour.",
-			Queries: []Query{{Expr: "sum(rate(gpumeter_uncontracted_gpu_seconds_total{" + ofCloud + "," + ofModel + "}[1h]))"}}},
+			Queries: []Query{{Expr: "sum(" + paced("gpumeter_uncontracted_gpu_seconds_total", ofCloud+","+ofModel, "1h") + ")"}}},
 	}
 }
 
@@ -58,11 +58,11 @@ func wasteHolders() []Panel {
 func wasteCourse() []Panel {
 	return []Panel{
 		{Kind: Series, Title: "Healthy GPUs", Unit: "short", W: 12, Stack: true, About: "Healthy contracted GPUs by what became of them." + late,
-			Queries: []Query{{Expr: "sum by (bucket) (rate(gpumeter_contract_gpu_seconds_total{" + ofContract + `,bucket=~"unallocated|idle|unmeasured|busy"}[$__rate_interval]))`, Legend: "{{bucket}}"}}},
+			Queries: []Query{{Expr: "sum by (bucket) (" + paced("gpumeter_contract_gpu_seconds_total", ofContract+inBuckets("unallocated|idle|unmeasured|busy"), "$__rate_interval") + ")", Legend: "{{bucket}}"}}},
 		{Kind: Series, Title: "Paying twice", Unit: "short", W: 12, About: "GPUs of one model that are bought beyond the contracted number, and contracted ones that nobody holds. Both at once is money." + late,
 			Queries: []Query{
-				{Expr: "sum by (cloud, gpu_model) (rate(gpumeter_contract_overage_gpu_seconds_total{" + ofContract + "}[$__rate_interval]))", Legend: "{{cloud}} {{gpu_model}}: overage"},
-				{Expr: "sum by (cloud, gpu_model) (rate(gpumeter_contract_gpu_seconds_total{" + ofContract + `,bucket="unallocated"}[$__rate_interval]))`, Legend: "{{cloud}} {{gpu_model}}: unallocated"},
+				{Expr: "sum by (cloud, gpu_model) (" + paced("gpumeter_contract_overage_gpu_seconds_total", ofContract, "$__rate_interval") + ")", Legend: "{{cloud}} {{gpu_model}}: overage"},
+				{Expr: "sum by (cloud, gpu_model) (" + paced("gpumeter_contract_gpu_seconds_total", ofContract+inBuckets("unallocated"), "$__rate_interval") + ")", Legend: "{{cloud}} {{gpu_model}}: unallocated"},
 			}},
 	}
 }

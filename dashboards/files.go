@@ -16,7 +16,7 @@ type File struct {
 }
 
 // DashboardFiles are the dashboards, how Grafana is told of them, and the same
-// as a ConfigMap for the sidecar of Grafana's chart.
+// as ConfigMaps for the sidecar of Grafana's chart.
 func DashboardFiles(datasource string) ([]File, error) {
 	var out []File
 	for _, b := range Boards() {
@@ -26,11 +26,11 @@ func DashboardFiles(datasource string) ([]File, error) {
 		}
 		out = append(out, File{b.UID + ".json", body})
 	}
-	config, err := configMap(out)
+	config, err := configMaps(out)
 	if err != nil {
 		return nil, err
 	}
-	return append(out, File{"provisioning/gpumeter.yaml", []byte(generated + provisioning)}, File{"kubernetes/configmap.yaml", config}), nil
+	return append(out, File{"provisioning/gpumeter.yaml", []byte(generated + provisioning)}, File{"kubernetes/configmaps.yaml", config}), nil
 }
 
 // provisioning tells Grafana where the dashboards are.
@@ -45,19 +45,34 @@ providers:
       path: /var/lib/grafana/dashboards/gpumeter
 `
 
-// configMap holds the dashboards for the sidecar of Grafana's Helm chart, which
-// looks for the label.
-func configMap(dashboards []File) ([]byte, error) {
-	data := map[string]*yaml.Node{}
-	for _, f := range dashboards {
-		data[path.Base(f.Name)] = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Style: yaml.LiteralStyle, Value: string(f.Body)}
+// configMaps hold the dashboards for the sidecar of Grafana's Helm chart, which
+// looks for the label. Each has its own: what kubectl notes of one object must be
+// below 256 KiB.
+func configMaps(dashboards []File) ([]byte, error) {
+	var out bytes.Buffer
+	for i, f := range dashboards {
+		if i > 0 {
+			out.WriteString("---\n")
+		}
+		base := path.Base(f.Name)
+		body, err := encodeYAML(configMap{"v1", "ConfigMap",
+			metadata{strings.TrimSuffix(base, ".json"), map[string]string{"app.kubernetes.io/name": "gpumeter", "grafana_dashboard": "1"}},
+			map[string]*yaml.Node{base: {Kind: yaml.ScalarNode, Tag: "!!str", Style: yaml.LiteralStyle, Value: string(f.Body)}},
+		})
+		if err != nil {
+			return nil, err
+		}
+		out.Write(body)
 	}
-	return encodeYAML(struct {
-		APIVersion string                `yaml:"apiVersion"`
-		Kind       string                `yaml:"kind"`
-		Metadata   metadata              `yaml:"metadata"`
-		Data       map[string]*yaml.Node `yaml:"data"`
-	}{"v1", "ConfigMap", metadata{"gpumeter-dashboards", map[string]string{"grafana_dashboard": "1"}}, data})
+	return out.Bytes(), nil
+}
+
+// configMap is an object of Kubernetes.
+type configMap struct {
+	APIVersion string                `yaml:"apiVersion"`
+	Kind       string                `yaml:"kind"`
+	Metadata   metadata              `yaml:"metadata"`
+	Data       map[string]*yaml.Node `yaml:"data"`
 }
 
 // RuleFiles are the rules for Prometheus and for its operator, and the pages

@@ -2,12 +2,16 @@ package dashboards_test
 
 import (
 	"bytes"
+	"errors"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 
 	"github.com/gpumeter/gpumeter/dashboards"
 )
@@ -60,6 +64,39 @@ func TestFiles(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// A ConfigMap holds its dashboard to the byte, and kubectl can note it.
+func TestConfigMapsHoldTheDashboards(t *testing.T) {
+	files, err := dashboards.DashboardFiles("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bodies := map[string]string{}
+	for _, f := range files {
+		bodies[f.Name] = string(f.Body)
+	}
+	d := yaml.NewDecoder(strings.NewReader(bodies["kubernetes/configmaps.yaml"]))
+	n := 0
+	for ; ; n++ {
+		var m struct {
+			Metadata struct{ Labels map[string]string }
+			Data     map[string]string
+		}
+		if err := d.Decode(&m); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		for name, body := range m.Data {
+			if body != bodies[name] || len(body) > 250_000 || m.Metadata.Labels["grafana_dashboard"] != "1" {
+				t.Errorf("%s in the ConfigMap: %d bytes, labels %v; the file has %d", name, len(body), m.Metadata.Labels, len(bodies[name]))
+			}
+		}
+	}
+	if n != len(dashboards.Boards()) {
+		t.Errorf("%d ConfigMaps, want %d", n, len(dashboards.Boards()))
 	}
 }
 

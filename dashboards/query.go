@@ -22,9 +22,40 @@ var stages = []struct{ name, buckets, about string }{
 	{"busy", "busy", "Contracted GPU time in which a kernel ran, by the driver's utilisation."},
 }
 
+// once takes what several collectors of one store say as said once: all of them
+// count the same, and each is scraped.
+func once(expr string) string {
+	return "max by (cloud, contract, tranche, gpu_model, bucket, commitment, currency, state) (" + expr + ")"
+}
+
+// said is what collectors say now of a metric, grown by how much a counter of
+// theirs grew over a window, and paced how fast on average.
+func said(name, matchers string) string {
+	if matchers == "" {
+		return once(name)
+	}
+	return once(name + "{" + matchers + "}")
+}
+
+func grown(name, matchers, window string) string {
+	return once(over("increase", name, matchers, window))
+}
+
+func paced(name, matchers, window string) string { return once(over("rate", name, matchers, window)) }
+
+func over(function, name, matchers, window string) string {
+	if matchers != "" {
+		matchers = "{" + matchers + "}"
+	}
+	return function + "(" + name + matchers + "[" + window + "])"
+}
+
+// inBuckets is a further matcher.
+func inBuckets(buckets string) string { return fmt.Sprintf(",bucket=~%q", buckets) }
+
 // spent is the GPU time of buckets over a window, by labels, in seconds.
 func spent(by, buckets, window string) string {
-	return fmt.Sprintf("sum by (%s) (increase(gpumeter_contract_gpu_seconds_total{%s,bucket=~%q}[%s]))", by, ofContract, buckets, window)
+	return "sum by (" + by + ") (" + grown("gpumeter_contract_gpu_seconds_total", ofContract+inBuckets(buckets), window) + ")"
 }
 
 // share is the share of contracted GPU time that fell into buckets.
@@ -32,16 +63,27 @@ func share(by, buckets, window string) string {
 	return spent(by, buckets, window) + " / " + spent(by, ".+", window)
 }
 
-// lost is the money that buckets cost over a window, at the committed price.
+// lost is the money that buckets cost over a window, at the price that
+// is committed now.
 func lost(by, buckets, window string) string {
-	return fmt.Sprintf("sum by (%s) (increase(gpumeter_contract_gpu_seconds_total{%s,bucket=~%q}[%s]) / 3600 * on (cloud, contract, tranche, gpu_model) group_left (currency) gpumeter_contract_price_per_gpu_hour)", by, ofContract, buckets, window)
+	return priced(by, buckets, window, said("gpumeter_contract_price_per_gpu_hour", ""))
+}
+
+// priced adds up GPU-hours times a factor that has a currency.
+func priced(by, buckets, window, factor string) string {
+	return "sum by (" + by + ") (" + grown("gpumeter_contract_gpu_seconds_total", ofContract+inBuckets(buckets), window) + " / 3600 * on (cloud, contract, tranche, gpu_model) group_left (currency) " + factor + ")"
+}
+
+// perBusyHour is what was paid for a busy GPU-hour, by currency.
+func perBusyHour(window string) string {
+	return lost("currency", ".+", window) + " / " + priced("currency", "busy", window, "("+said("gpumeter_contract_price_per_gpu_hour", "")+" * 0 + 1)")
 }
 
 // effective is SM activity as a share of contracted GPU time, of the tranches
 // whose GPUs say how active their SMs are. Others have none: it is no guess.
 func effective(by, window string) string {
-	return fmt.Sprintf("sum by (%[1]s) (increase(gpumeter_contract_sm_active_gpu_seconds_total{%[2]s}[%[3]s])) / sum by (%[1]s) (increase(gpumeter_contract_gpu_seconds_total{%[2]s}[%[3]s])"+
-		" and on (cloud, contract, tranche, gpu_model) (increase(gpumeter_contract_sm_known_gpu_seconds_total{%[2]s}[%[3]s]) > 0))", by, ofContract, window)
+	return "sum by (" + by + ") (" + grown("gpumeter_contract_sm_active_gpu_seconds_total", ofContract, window) + ") / sum by (" + by + ") (" + grown("gpumeter_contract_gpu_seconds_total", ofContract, window) +
+		" and on (cloud, contract, tranche, gpu_model) (" + grown("gpumeter_contract_sm_known_gpu_seconds_total", ofContract, window) + " > 0))"
 }
 
 // located adds cloud, region and node to series of GPUs or nodes.

@@ -7,7 +7,7 @@ import "fmt"
 func recordingRules() []Rule {
 	rules := []Rule{{
 		Record: "contract:availability_target:ratio",
-		Expr:   "max by (cloud, contract) (gpumeter_contract_availability_target_ratio)",
+		Expr:   "max by (cloud, contract) (gpumeter_contract_availability_target_ratio)", // of tranches: the strictest
 	}}
 	for _, w := range []string{"5m", "30m", "1h", "2h", "6h", "1d", "3d"} {
 		rules = append(rules, Rule{Record: "contract:supply_failure:ratio_rate" + w, Expr: contractShare("undelivered|unhealthy", w)})
@@ -21,5 +21,5 @@ func recordingRules() []Rule {
 // contractShare is the share of what is contracted that fell into some buckets
 // over a window. A window in which nothing was counted has no share.
 func contractShare(buckets, window string) string {
-	return fmt.Sprintf("sum by (cloud, contract) (rate(gpumeter_contract_gpu_seconds_total{bucket=~%q}[%[2]s])) / (sum by (cloud, contract) (rate(gpumeter_contract_gpu_seconds_total[%[2]s])) > 0)", buckets, window)
+	return "sum by (cloud, contract) (" + paced("gpumeter_contract_gpu_seconds_total", fmt.Sprintf("bucket=~%q", buckets), window) + ") / (sum by (cloud, contract) (" + paced("gpumeter_contract_gpu_seconds_total", "", window) + ") > 0)"
 }

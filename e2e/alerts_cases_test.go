@@ -14,7 +14,8 @@ const lasting = 700
 const (
 	nodeTarget      = `job="g",instance="n1"`
 	collectorTarget = `job="c",instance="c"`
-	tranche         = collectorTarget + `,cloud="aws",contract="c1",tranche="t1",gpu_model="H100"`
+	ofTranche       = `cloud="aws",contract="c1",tranche="t1",gpu_model="H100"`
+	tranche         = collectorTarget + "," + ofTranche
 	onlyContract    = `cloud="aws",contract="c1"`
 	gpu3            = `cloud="aws",node="n1",gpu="3",uuid="GPU-3"`
 	node1           = `cloud="aws",node="n1"`
@@ -163,8 +164,8 @@ func supplyCases() []alertCase {
 		return alertCase{alert: alert, name: name, series: series, fires: never, until: 420}
 	}
 	out := []alertCase{
-		fires("GPUMeterContractShortfall", "one GPU", 38, `cloud="aws",contract="c1",tranche="t1",gpu_model="H100"`, buckets("undelivered", 1)),
-		fires("GPUMeterContractShortfall", "more than half a GPU", 45, `cloud="aws",contract="c1",tranche="t1",gpu_model="H100"`, buckets("undelivered", 0.52)),
+		fires("GPUMeterContractShortfall", "one GPU", 38, ofTranche, buckets("undelivered", 1)),
+		fires("GPUMeterContractShortfall", "more than half a GPU", 45, ofTranche, buckets("undelivered", 0.52)),
 		silent("GPUMeterContractShortfall", "half a GPU", buckets("undelivered", 0.5)),
 		silent("GPUMeterContractShortfall", "silent ones", buckets("unobserved", 10)),
 		silent("GPUMeterContractShortfall", "the counter begins anew", []string{"gpumeter_contract_gpu_seconds_total{" + tranche + `,bucket="undelivered"} 100000x30 0x400`}),
@@ -182,7 +183,8 @@ func supplyCases() []alertCase {
 			silent(id, "without a promise", buckets("undelivered", 50)),
 		)
 	}
-	const money = collectorTarget + `,cloud="aws",contract="c1",commitment="pool",currency="USD"`
+	const ofMoney = `cloud="aws",contract="c1",commitment="pool",currency="USD"`
+	const money = collectorTarget + "," + ofMoney
 	commitment := func(shortfall string) []string {
 		return []string{"gpumeter_commitment_committed_amount{" + money + "} " + flat("100"), "gpumeter_commitment_shortfall_amount{" + money + "} " + flat(shortfall)}
 	}
@@ -196,7 +198,7 @@ func supplyCases() []alertCase {
 		return []string{"gpumeter_contract_end_timestamp_seconds{" + tranche + "} " + flat(fmt.Sprint(v))}
 	}
 	return append(out,
-		fires("GPUMeterClaimWindowClosing", "less than three days", 6, collectorTarget+`,cloud="aws",contract="c1",currency="USD"`, deadline(3*86400+5*60)),
+		fires("GPUMeterClaimWindowClosing", "less than three days", 6, `cloud="aws",contract="c1",currency="USD"`, deadline(3*86400+5*60)),
 		silent("GPUMeterClaimWindowClosing", "too late", deadline(-1)),
 
 		fires("GPUMeterPayingTwice", "both", 688, `cloud="aws",gpu_model="H100"`, twice("66", "66")),
@@ -206,10 +208,10 @@ func supplyCases() []alertCase {
 		fires("GPUMeterContractUnderAllocated", "above", 181, onlyContract, buckets("unallocated", 31)),
 		silent("GPUMeterContractUnderAllocated", "at", buckets("unallocated", 30)),
 
-		fires("GPUMeterContractEnding", "less than 45 days", 66, tranche, end(45*86400+5*60)),
+		fires("GPUMeterContractEnding", "less than 45 days", 66, ofTranche, end(45*86400+5*60)),
 		silent("GPUMeterContractEnding", "it has ended", end(-1)),
 
-		fires("GPUMeterCommitmentShortfall", "above", 360, money, commitment("2.05")),
+		fires("GPUMeterCommitmentShortfall", "above", 360, ofMoney, commitment("2.05")),
 		silent("GPUMeterCommitmentShortfall", "at", commitment("2")),
 	)
 }

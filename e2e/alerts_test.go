@@ -181,7 +181,7 @@ func TestAlerts(t *testing.T) {
 		places <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-places }()
-			if out := run(t, a, mine); out != "" {
+			if out := run(t, a, append(variants(t, a, mine), mine...)); out != "" {
 				t.Errorf("%s:\n%s", a.ID(), out)
 				return
 			}

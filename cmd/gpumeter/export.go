@@ -30,7 +30,7 @@ func newExportDashboards() *cobra.Command {
 		Use:   "dashboards --out DIR",
 		Short: "Write dashboards for Grafana",
 		Long: `dashboards writes six dashboards for Grafana 10 and later, how Grafana is told
-of them (provisioning/), and the same as a ConfigMap for the sidecar of Grafana's
+of them (provisioning/), and the same as ConfigMaps for the sidecar of Grafana's
 Helm chart (kubernetes/). They use panels that come with Grafana only.`,
 		Example: `  gpumeter export dashboards --out /var/lib/grafana/dashboards/gpumeter
   gpumeter export dashboards --datasource thanos --out dashboards && kubectl apply -f dashboards/kubernetes`,

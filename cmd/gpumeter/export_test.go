@@ -31,7 +31,7 @@ func TestExportWritesWhatIsAskedFor(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"gpumeter-node.json":          `"value": "thanos-1"`,
-		"kubernetes/configmap.yaml":   `grafana_dashboard: "1"`,
+		"kubernetes/configmaps.yaml":  `grafana_dashboard: "1"`,
 		"alerts/rules.yaml":           "runbook_url: https://wiki.example/x/GPUMeterGPULost.md",
 		"alerts/prometheusrule.yaml":  "kind: PrometheusRule",
 		"runbooks/GPUMeterGPULost.md": "## What to do",
