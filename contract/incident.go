@@ -77,6 +77,7 @@ type Incident struct {
 	GPUMs  int64 `json:"lost_gpu_ms"`
 	// Amount is GPUMs at the committed rate; UnpricedMs is the part without one.
 	Currency   string    `json:"currency"`
+	Zone       string    `json:"billing_timezone"`
 	Amount     Money     `json:"amount"`
 	UnpricedMs int64     `json:"unpriced_gpu_ms"`
 	Witnesses  []Witness `json:"witnesses"`

@@ -145,7 +145,7 @@ func (q *inquest) incident(list []lapse, endMs int64) (*caseOf, error) {
 	x.Incident = Incident{
 		Contract: c.ID, Tranche: x.t.ID, Kind: l.kind, Cause: l.cause, Bucket: l.kind.bucketOf().String(),
 		Site: siteOf(l.p), GPUs: []string{}, From: c.local(l.fromMs), To: c.local(endMs), Open: endMs >= q.w.AsOfMs,
-		DownMs: down(list), GPUMs: gpuMs(list), Currency: c.Currency, Witnesses: []Witness{},
+		DownMs: down(list), GPUMs: gpuMs(list), Currency: c.Currency, Zone: c.Zone.String(), Witnesses: []Witness{},
 	}
 	for i := range list {
 		if g := list[i].gpu(); g != "" {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net/url"
 	"time"
 
@@ -39,7 +40,33 @@ func (a *claimArgs) list(ctx context.Context) (d contract.Docket, err error) {
 	if _, err = a.ask(ctx, "/api/v1/claims", a.Ask.Values(), &d); err != nil {
 		return d, err
 	}
-	return d, a.reads(d.Schema, contract.DocketSchema)
+	if err := a.reads(d.Schema, contract.DocketSchema); err != nil {
+		return d, err
+	}
+	return d, docketInZones(&d)
+}
+
+// docketInZones puts times back into the billing zones, which JSON keeps as
+// offsets.
+func docketInZones(d *contract.Docket) error {
+	for i := range d.Incidents {
+		x := &d.Incidents[i]
+		zone, err := time.LoadLocation(x.Zone)
+		if err != nil {
+			return fmt.Errorf("contract %q: %w", x.Contract, err)
+		}
+		times := []*time.Time{&x.From, &x.To}
+		if c := x.Claim; c != nil {
+			times = append(times, &c.From, &c.To)
+			if c.Deadline != nil {
+				times = append(times, c.Deadline)
+			}
+		}
+		for _, t := range times {
+			*t = t.In(zone)
+		}
+	}
+	return nil
 }
 
 // export returns the files of an incident's bundle.

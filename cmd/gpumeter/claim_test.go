@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gpumeter/gpumeter/collector/claim"
 	"github.com/gpumeter/gpumeter/collector/store/duckdb"
+	"github.com/gpumeter/gpumeter/contract"
 	"github.com/gpumeter/gpumeter/usage"
 )
 
@@ -123,4 +127,21 @@ func TestClaimRefusesWrongUse(t *testing.T) {
 	f(1, "unknown incident", "claim", "export", "inc-0", "--out", t.TempDir(), "--data", data, "--contracts", contracts)
 	f(1, "no such file", "claim", "verify", filepath.Join(t.TempDir(), "none"))
 	f(2, "not of the form https", "claim", "list", "--url", "nowhere")
+}
+
+func TestClaimListSpeaksOfTheBillingZone(t *testing.T) {
+	zone, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 10, 5, 9, 0, 0, 0, zone)
+	d := contract.Docket{Schema: contract.DocketSchema, AsOf: at, Period: "2026-10", Incidents: []contract.Incident{{
+		ID: "inc-0", Contract: "c", Tranche: "t", Kind: contract.GPULost, Zone: zone.String(), From: at, To: at.Add(26*time.Hour + 30*time.Minute),
+		Class: contract.Claimable, Currency: "USD", Claim: &contract.Claim{From: at, To: at, Deadline: &at}}}}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _ = claim.JSON(w, d) }))
+	t.Cleanup(srv.Close)
+	out, err := gpumeter(t, "claim", "list", "--url", srv.URL)
+	if err != nil || !strings.Contains(out, "2026-10-05 09:00 EDT  26h30m") || !strings.Contains(out, "2026-10-05 09:00 EDT\n") {
+		t.Errorf("claim list: %v\n%s", err, out)
+	}
 }

@@ -22,7 +22,7 @@ func ExampleText() {
 	// The provider's, but not covered: 1 incident, 2.00 GPU-hours, worth 5.00 USD
 	//
 	// ID                CONTRACT  WHAT      WHERE  FROM                  LASTED  GPUS  GPU-HOURS  AMOUNT    OWED  CLAIM BY
-	// inc-1f0c2a9b7d3e  cw/h100   gpu lost  n7     2026-10-05 09:00 UTC  2h0m0s  1     2.00       5.00 USD  0.00  –
+	// inc-1f0c2a9b7d3e  cw/h100   gpu lost  n7     2026-10-05 09:00 UTC  2h      1     2.00       5.00 USD  0.00  –
 	//
 	//   inc-1f0c2a9b7d3e: gpu lost: the tranche names no promise of uptime
 }

@@ -66,7 +66,7 @@ func cells(x *contract.Incident) []string {
 	if x.Kind == contract.FatalXid || x.Kind == contract.NotObserved && x.Cause != "" || x.Kind == contract.MemoryFault {
 		what += " (" + strings.TrimPrefix(x.Cause, "xid_") + ")"
 	}
-	lasted := (x.To.Sub(x.From)).Round(time.Second).String()
+	lasted := span(x.To.Sub(x.From).Round(time.Second).Milliseconds())
 	if x.Open {
 		lasted += ", still"
 	}
@@ -122,7 +122,7 @@ func Text(w io.Writer, d contract.Docket) error {
 	}
 	for _, m := range d.Minor {
 		fmt.Fprintf(&out, "\n%s/%s: besides, %s GPU-hours unobserved in gaps shorter than %s, %s undelivered within the grace.\n",
-			m.Contract, m.Tranche, contract.Hours(m.GapsMs), contract.MinGap, contract.Hours(m.GraceMs))
+			m.Contract, m.Tranche, contract.Hours(m.GapsMs), span(contract.MinGap.Milliseconds()), contract.Hours(m.GraceMs))
 	}
 	return written(w, out.Bytes(), "text")
 }

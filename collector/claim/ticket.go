@@ -43,13 +43,13 @@ func (b *Bundle) ticket() []byte {
 	field("End (UTC)", b.end())
 	field("Downtime", fmt.Sprintf("%s (begin and end within %s)", span(x.DownMs), span(x.EdgeMs)))
 	field("Lost", contract.Hours(x.GPUMs)+" GPU-hours")
-	field("At the rate paid", x.Amount.String()+" "+x.Currency)
+	field("At the rate paid", x.Amount.Figure()+" "+x.Currency)
 	if c := x.Claim; c != nil {
 		field("Promise", fmt.Sprintf("SLA %s: %s of each %s", c.SLA, contract.Percent(c.Target), scope(s)))
 		field("Uptime", fmt.Sprintf("%s of %s, %s to %s", contract.Percent(c.Uptime), c.Subject, c.From.Format(time.DateOnly), c.To.Format(time.DateOnly)))
-		field("Credit", fmt.Sprintf("%s of %s %s = %s %s", contract.Percent(c.Share), c.Charge, x.Currency, c.Credit, x.Currency))
+		field("Credit", fmt.Sprintf("%s of %s %s = %s %s", contract.Percent(c.Share), c.Charge.Exact(), x.Currency, c.Credit.Exact(), x.Currency))
 	}
-	field("Claimed", x.Owed.String()+" "+x.Currency)
+	field("Claimed", x.Owed.Figure()+" "+x.Currency)
 	field("Why", x.Rule)
 	line("")
 	line("%s", b.attached())
@@ -120,5 +120,14 @@ func paren(s string) string {
 	return "(" + s + ")"
 }
 
-// span writes milliseconds as a duration.
-func span(ms int64) string { return (time.Duration(ms) * time.Millisecond).String() }
+// span writes milliseconds as a duration, without zeros at its end: "51h".
+func span(ms int64) string {
+	s := (time.Duration(ms) * time.Millisecond).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
