@@ -41,12 +41,14 @@ Exit codes:
   4  no condition holds, but nothing is stored or contracted in the period, or
      more than 2 % of a contract is unobserved or unmeasured`,
 		Example: `  gpumeter check --fail-if 'delivered < 0.95'
-  gpumeter check --since 24h --contract cw-h100 --fail-if 'delivered < 99%' --fail-if 'idle > 20%'`,
+  gpumeter check --since 24h --contract cw-h100 --fail-if 'delivered < 99%' --fail-if 'idle > 20%'
+  gpumeter check --month 2026-10 --fail-if 'unhealthy > 0.5%' -o json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context(), cmd.OutOrStdout()) },
 	}
 	a.flags(cmd)
 	cmd.Flags().StringArrayVar(&a.FailIf, "fail-if", nil, "condition, such as 'delivered < 0.95'; may be given more than once")
+	outputFlag(cmd, &a.Output)
 	mustRequire(cmd, "fail-if")
 	return cmd
 }
@@ -67,10 +69,11 @@ func (a *checkArgs) run(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	v, err := report.Check(w, rep, conditions)
-	switch {
-	case err != nil:
+	v := report.Check(rep, conditions)
+	if err := writeCheck(w, v, a.Output); err != nil {
 		return err
+	}
+	switch {
 	case v.Met > 0:
 		return codeError{fmt.Errorf("conditions that hold: %d", v.Met), codeFailed}
 	case v.Judged == 0:
@@ -79,4 +82,14 @@ func (a *checkArgs) run(ctx context.Context, w io.Writer) error {
 		return codeError{fmt.Errorf("contracts of which too much is not known: %d", v.Doubtful), codeIncomplete}
 	}
 	return nil
+}
+
+func writeCheck(w io.Writer, v report.Checked, format string) error {
+	switch format {
+	case "json":
+		return report.CheckJSON(w, v)
+	case "csv":
+		return report.CheckCSV(w, v)
+	}
+	return report.CheckText(w, v)
 }

@@ -49,6 +49,9 @@ func TestCheckExitCodes(t *testing.T) {
 	}
 	f(url, 0, "ok    cw", "--fail-if", "delivered < 0.94")
 	f(url, 3, "FAIL  cw", "--fail-if", "delivered < 0.94", "--fail-if", "delivered < 95%")
+	f(url, 3, `"result": "failed",`, "--fail-if", "delivered < 95%", "-o", "json")
+	f(url, 0, "2026-10,cw,passed,delivered < 94%,delivered,94,100\n", "--fail-if", "delivered < 94%", "-o", "csv")
+	f(url, 2, `output "xml" is not text, json or csv`, "--fail-if", "delivered < 94%", "-o", "xml")
 	f(url, 2, `"used" is not contracted`, "--fail-if", "used > 0")
 	f(url, 2, "fail-if", "--since", "1d")
 	f(url, 1, "ask the collector", "--fail-if", "idle > 1%", "--url", "http://127.0.0.1:1")
