@@ -23,6 +23,9 @@ func newClaim() *cobra.Command {
 GPUs that were lost or faulty, GPUs that came late. Each is classed by the
 contract's terms: claimable, the provider's but not covered, ours, or unknown.
 Missing data alone proves nothing and is never claimable.`,
+		Example: `  gpumeter claim list --period 2026-10
+  gpumeter claim export inc-1f0c2a9b7d3e --period 2026-10 --out evidence/
+  gpumeter claim verify evidence/`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

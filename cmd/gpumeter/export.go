@@ -18,6 +18,8 @@ func newExport() *cobra.Command {
 		Short: "Write dashboards for Grafana, and rules for Prometheus",
 		Long: `export writes what is built on the metrics of agents and collectors: dashboards
 for Grafana, and recording rules, alerts and their runbooks for Prometheus.`,
+		Example: `  gpumeter export dashboards --out dashboards
+  gpumeter export rules --out rules`,
 		Args: noArgs,
 	}
 	cmd.AddCommand(newExportDashboards(), newExportRules())

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -20,8 +23,11 @@ func newFocus() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "focus",
 		Short: "Read what clouds bill, and write what was bought, in FOCUS",
-		Args:  noArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Example: `  gpumeter focus import --data /var/lib/gpumeter export-part-*.csv.gz
+  gpumeter focus list --data /var/lib/gpumeter
+  gpumeter focus export --commitments --contracts contracts.yaml > commitments.csv`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newFocusImport(), newFocusList(), newFocusExport())
 	return cmd
@@ -120,34 +126,69 @@ func writeImport(w io.Writer, r focus.Result) error {
 func day(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.DateOnly) }
 
 func newFocusList() *cobra.Command {
-	var data string
+	var data, format string
 	cmd := &cobra.Command{
-		Use:     "list --data DIR",
-		Short:   "List what was imported",
-		Example: "  gpumeter focus list --data /var/lib/gpumeter",
-		Args:    noArgs,
+		Use:   "list --data DIR",
+		Short: "List what was imported",
+		Example: `  gpumeter focus list --data /var/lib/gpumeter
+  gpumeter focus list --data /var/lib/gpumeter -o csv`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ledger, err := focus.NewFolder(data).Load()
 			if err != nil {
 				return err
 			}
-			return writeDeliveries(cmd.OutOrStdout(), ledger)
+			return writeDeliveries(cmd.OutOrStdout(), deliveries(ledger), format)
 		},
 	}
 	cmd.Flags().StringVar(&data, "data", "", "data folder of the collector (required)")
 	mustRequire(cmd, "data")
+	outputFlag(cmd, &format)
 	return cmd
 }
 
-func writeDeliveries(w io.Writer, l *focus.Ledger) error {
+// delivery is what list says of one import.
+type delivery struct {
+	Import  string    `json:"import"`
+	At      time.Time `json:"imported_at"`
+	Feed    string    `json:"feed"`
+	Files   int       `json:"files"`
+	Charges int       `json:"charges"`
+	Bills   int       `json:"bills"`
+	// InForce is how many of the bills no later import has replaced.
+	InForce     int `json:"bills_in_force"`
+	Commitments int `json:"commitments"`
+}
+
+func deliveries(l *focus.Ledger) []delivery {
 	counts := map[string]int{}
 	for i := range l.Bills {
 		counts[l.Bills[i].Source]++
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "IMPORT\tAT\tFEED\tFILES\tCHARGES\tBILLS\tIN FORCE\tCOMMITMENTS")
+	out := []delivery{}
 	for _, d := range l.Deliveries {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\n", d.Name, d.ImportedAt.Format(time.RFC3339), d.Feed, len(d.Files), d.Charges, len(d.Bills), counts[d.Name], len(d.Stated))
+		out = append(out, delivery{d.Name, d.ImportedAt, d.Feed, len(d.Files), d.Charges, len(d.Bills), counts[d.Name], len(d.Stated)})
+	}
+	return out
+}
+
+func writeDeliveries(w io.Writer, list []delivery, format string) error {
+	if format == "json" {
+		return writeIndented(w, list)
+	}
+	rows := [][]string{{"import", "at", "feed", "files", "charges", "bills", "in force", "commitments"}}
+	for _, d := range list {
+		rows = append(rows, []string{d.Import, d.At.Format(time.RFC3339), d.Feed, strconv.Itoa(d.Files), strconv.Itoa(d.Charges),
+			strconv.Itoa(d.Bills), strconv.Itoa(d.InForce), strconv.Itoa(d.Commitments)})
+	}
+	if format == "csv" {
+		rows[0][1], rows[0][6] = "imported_at", "bills_in_force"
+		return csv.NewWriter(w).WriteAll(rows)
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, strings.ToUpper(strings.Join(rows[0], "\t")))
+	for _, row := range rows[1:] {
+		fmt.Fprintln(t, strings.Join(row, "\t"))
 	}
 	return t.Flush()
 }

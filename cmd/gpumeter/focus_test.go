@@ -116,6 +116,11 @@ func TestFocusScenariosFromFileToReport(t *testing.T) {
 		if out := mustRun(t, "focus", "import", "--data", data, file); !strings.Contains(out, "nothing changed") {
 			t.Errorf("importing again says %q", out)
 		}
+		for _, format := range []string{"csv", "json"} {
+			if out := mustRun(t, "focus", "list", "--data", data, "-o", format); !strings.Contains(out, "bills_in_force") {
+				t.Errorf("focus list -o %s:\n%s", format, out)
+			}
+		}
 		if out := mustRun(t, "focus", "list", "--data", data); strings.Count(out, "\n") != 2 {
 			t.Errorf("list says %q", out)
 		}
