@@ -168,6 +168,7 @@ func New(cfg Config) (*Agent, error) {
 	if a.errors, err = newErrorCounts(&cfg); err != nil {
 		return nil, err
 	}
+	a.errors.veiled = !a.holders.TellsNames()
 	a.reader = cfg.NewReader(known)
 	return a, a.recallPlace()
 }

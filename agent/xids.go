@@ -9,6 +9,7 @@ import (
 	"github.com/gpumeter/gpumeter/agent/kmsg"
 	"github.com/gpumeter/gpumeter/agent/xid"
 	"github.com/gpumeter/gpumeter/metric"
+	"github.com/gpumeter/gpumeter/usage"
 )
 
 // KernelLog reads the driver's error reports from the kernel's log.
@@ -38,6 +39,7 @@ type errorCounts struct {
 	log      KernelLog     // nil: off
 	position kmsg.Position // after what was merged
 	full     func()        // says once that there is no room for more counters
+	veiled   bool          // no process is named
 }
 
 // newErrorCounts goes on where the spool left off. A state that cannot be read
@@ -75,6 +77,11 @@ func (c *errorCounts) merge(f *metric.Frame) {
 		}
 	}
 	f.Xids = c.merger.Merge(f, k)
+	for i := range f.Xids {
+		if c.veiled {
+			f.Xids[i].Detail = usage.WithoutProcess(f.Xids[i].Detail)
+		}
+	}
 	if c.merger.Dropped() > 0 {
 		c.full()
 	}

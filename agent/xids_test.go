@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gpumeter/gpumeter/agent"
+	"github.com/gpumeter/gpumeter/agent/holder"
 	"github.com/gpumeter/gpumeter/agent/kmsg"
 	"github.com/gpumeter/gpumeter/agent/spool"
 	"github.com/gpumeter/gpumeter/metric"
@@ -60,12 +61,18 @@ func (e *errs) line(code int) {
 // agent runs an agent over a spool until stop is called.
 func (e *errs) agent(t *testing.T, file string) (a *agent.Agent, stop func() []usage.Batch) {
 	t.Helper()
+	return e.agentOf(t, file, nil)
+}
+
+// agentOf is agent with somebody to find holders.
+func (e *errs) agentOf(t *testing.T, file string, holders *holder.Finder) (a *agent.Agent, stop func() []usage.Batch) {
+	t.Helper()
 	sp, err := spool.Open(file, spool.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	a, err = agent.New(agent.Config{
-		Node: usage.Node{Name: "n1"}, BootID: "b", Interval: time.Second, Window: time.Minute, Spool: sp,
+		Node: usage.Node{Name: "n1"}, BootID: "b", Interval: time.Second, Window: time.Minute, Spool: sp, Holders: holders,
 		NewReader: func([]metric.GPU) agent.Reader { return e },
 		KernelLog: func(from kmsg.Position) agent.KernelLog {
 			return kmsg.New(kmsg.Config{
@@ -293,4 +300,33 @@ func TestDamagedXidStateIsLeftOut(t *testing.T) {
 			t.Errorf("log says %q", e.lines.String())
 		}
 	})
+}
+
+// TestErrorsNameNoProcessUnlessHoldersAreTold looks at all that leaves the node
+// about an error.
+func TestErrorsNameNoProcessUnlessHoldersAreTold(t *testing.T) {
+	f := func(names holder.Names, told bool) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			holders, err := holder.New(holder.Config{Names: names, Key: []byte("0123456789abcdef")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := newErrs()
+			_, stop := e.agentOf(t, filepath.Join(t.TempDir(), "spool.db"), holders)
+			time.Sleep(3 * time.Second)
+			e.line(31)
+			time.Sleep(2 * time.Minute)
+			events := xidEvents(stop())
+			if len(events) != 1 || !strings.Contains(events[0].Detail, "the rest") {
+				t.Fatalf("holders %s: events %+v, want one with the driver's words", names, events)
+			}
+			if d := events[0].Detail; strings.Contains(d, "python") != told || strings.Contains(d, "pid=7") != told {
+				t.Errorf("holders %s: %q", names, d)
+			}
+		})
+	}
+	f(holder.NamesOn, true)
+	f(holder.NamesHashed, false)
+	f(holder.NamesOff, false)
 }

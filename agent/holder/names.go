@@ -119,6 +119,10 @@ func compare(a, b usage.Holder) int {
 		cmp.Compare(a.Part, b.Part), cmp.Compare(a.Labels, b.Labels), cmp.Compare(a.Basis, b.Basis))
 }
 
+// TellsNames reports whether names leave the node as they are. What the driver
+// says of an error names a process, too.
+func (f *Finder) TellsNames() bool { return f.cfg.Names == NamesOn }
+
 func (f *Finder) veil(h usage.Holder) usage.Holder {
 	h.Group, h.Name, h.Part = tidy(h.Group), tidy(h.Name), tidy(h.Part)
 	switch f.cfg.Names {

@@ -10,7 +10,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"time"
 
@@ -134,15 +133,12 @@ func encode(v any) ([]byte, error) {
 	return append(text, '\n'), nil
 }
 
-// private matches what the driver says of processes in an error's detail.
-var private = regexp.MustCompile(`\b(pid|name)=('[^']*'|[^\s,]*)`)
-
 // detail is an event's detail as it may leave the house.
 func (b *Bundle) detail(e *store.Event) string {
 	if b.WithHolders {
 		return e.Detail
 	}
-	return private.ReplaceAllString(e.Detail, "$1=(left out)")
+	return usage.WithoutProcess(e.Detail)
 }
 
 // utc writes a moment to the millisecond.
