@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -434,8 +435,13 @@ func TestClosedMonthIsReadUnderItsOwnTerms(t *testing.T) {
 		t.Errorf("another price made the correction %+v, %v", e, err)
 	}
 	ask.Contract = "cw"
-	if one, err := b.Report(ctx, dearer, ask, closes); err != nil || len(one.Contracts) != 1 || one.Contracts[0].Contract != "cw" || one.Stored != nil {
+	one, err := b.Report(ctx, dearer, ask, closes)
+	if err != nil || len(one.Contracts) != 1 || one.Contracts[0].Contract != "cw" || one.Stored != nil {
 		t.Errorf("one contract = %+v, %v", one, err)
+	}
+	others := func(m contract.Remark) bool { return m.Contract != "cw" }
+	if !slices.ContainsFunc(all.Remarks, others) || len(one.Remarks) == 0 || slices.ContainsFunc(one.Remarks, others) {
+		t.Errorf("remarks on one contract = %+v, on all %+v", one.Remarks, all.Remarks)
 	}
 	e, err := b.Restate(ctx, dearer, october, closes.AddDate(0, 1, 0))
 	if err != nil || e.Revision != 1 || len(e.Corrections) != 1 || e.Corrections[0].Cost.Contracted != 20*744*2_350_001 || e.Corrections[0].ContractedMs != 0 {

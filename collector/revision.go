@@ -99,6 +99,7 @@ func only(rep *contract.Report, id string) error {
 		return fmt.Errorf("%w %q: it was not in force when %s was closed", ErrUnknownContract, id, rep.Period)
 	}
 	rep.Contracts, rep.Uncontracted, rep.Stored = rep.Contracts[i:i+1], []contract.Stray{}, nil
+	rep.Remarks = slices.DeleteFunc(rep.Remarks, func(m contract.Remark) bool { return m.Contract != id })
 	return nil
 }
 

@@ -65,7 +65,8 @@ func TestRemarksOnTheDaysOfABucket(t *testing.T) {
 	f(contract.Undelivered, []int64{0, 0, 144, 48, 0}, "late 6 192/480 192.00 03..05")
 	f(contract.Undelivered, []int64{0, 0, 144, 48, 24}, "late 6 216/720 216.00 03..")
 	f(contract.Undelivered, []int64{24, 0, 144, 0, 0}, "late 6 144/240 144.00 03..04; short 0 24/240 24.00 01..02")
-	f(contract.Undelivered, []int64{2, 2, 2, 2, 2}, "") // below one in a hundred
+	f(contract.Undelivered, []int64{0, 0, 0, 24, 0}, "short 0 24/240 24.00 04..05") // not the day of the step
+	f(contract.Undelivered, []int64{2, 2, 2, 2, 2}, "")                             // below one in a hundred
 	f(contract.Undelivered, []int64{240, 240, 240, 240, 240}, "short 0 1200/1200 1,200.00 01..")
 	f(contract.Unobserved, []int64{0, 5, 0, 12, 0}, "silent 0 12/240 12.00 04..05; silent 0 5/240 5.00 02..03")
 	f(contract.Unobserved, []int64{0, 4, 0, 0, 0}, "")
@@ -75,6 +76,16 @@ func TestRemarksOnTheDaysOfABucket(t *testing.T) {
 	f(contract.Unallocated, []int64{60, 60, 60, 60, 59}, "")
 	f(contract.Unmeasured, []int64{60, 0, 0, 0, 0}, "unmeasured 0 60/1200 60.00")
 	f(contract.Idle, []int64{200, 200, 200, 200, 200}, "") // a team's, see below
+}
+
+// TestShortOnTheDayOfAStepDown has GPUs missing from the day on which fewer are
+// contracted: none of them is late.
+func TestShortOnTheDayOfAStepDown(t *testing.T) {
+	r, cs := oneLine(contract.Undelivered, 0, 0, 24, 0)
+	cs[0].Tranches[0].Steps[0].GPUs = 12
+	if got, want := brief(contract.Remarks(&r, cs, nil)), "short 0 24/240 24.00 03..04"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }
 
 func TestRemarksOnATeamThatHoldsMuchAndUsesLittle(t *testing.T) {
@@ -113,10 +124,14 @@ func TestRemarksOnReplacedGPUs(t *testing.T) {
 	elsewhere.Provider = "azure"
 	next := p("G", "n3", at(2, 0), at(9, 0), false)
 	next.Provider = "azure"
+	other := p("L", "n5", at(2, 1), at(9, 0), false)
+	other.Model = "H200"
 	list := []contract.Presence{
 		p("A", "n1", at(1, 0), at(2, 0), true), p("B", "n1", at(2, 1), at(9, 0), false), // a swap
 		p("C", "n1", at(1, 0), at(9, 0), false),                                         // was there before
 		p("D", "n2", at(1, 0), at(2, 0), true), p("E", "n2", at(4, 0), at(9, 0), false), // too late for one
+		p("I", "n5", at(1, 0), at(2, 0), true), other, // another model: no swap
+		p("J", "n6", at(1, 0), at(2, 0), true), p("K", "n6", at(1, 0), at(1, 9), false), p("K", "n6", at(2, 1), at(9, 0), false), // was silent meanwhile
 		p(usage.Slot("n4", 7), "n4", at(1, 0), at(2, 0), true), p("H", "n4", at(2, 0), at(9, 0), false), // a sibling that came
 		elsewhere, next,
 	}
