@@ -147,7 +147,8 @@ func sorrows(t *testing.T) ([]contract.Contract, []usage.Sealed) {
 			{gpu: "GPU-4-b", from: day("03T06:00"), to: to, silent: true}},
 			[]usage.Event{{AtMs: at(day("03T06:00")), Kind: usage.EventGoodbye, GPU: "GPU-4-b"}}},
 		{node(5), gpus(5), from, day("01T18:00"), nil, nil}, // never heard again
-		{node(6), gpus(6), from, to, []trouble{{gpu: "GPU-6-b", from: day("02T05:00"), to: day("02T06:00"), fault: "gpu_lost"}}, nil},
+		{node(6), gpus(6), from, to, []trouble{{gpu: "GPU-6-b", from: day("02T05:00"), to: day("02T06:00"), fault: "gpu_lost"}},
+			[]usage.Event{{AtMs: at(day("02T05:00")), Kind: usage.EventXid, GPU: "GPU-6-b", Value: 79}}},
 		{node(7), gpus(7), from, to, nil, nil}, // of the same rack
 	}
 	for i := range fleet {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +61,21 @@ func TestSpendMetersWhatTheReportSays(t *testing.T) {
 		if e.Contract != "oci-gb200" {
 			t.Errorf("expiry of %s", e.Contract)
 		}
+	}
+}
+
+// Capacity for which another model stands is priced as that.
+func TestSpendPricesWhatStands(t *testing.T) {
+	contracts := committed(t)
+	c := &contracts[slices.IndexFunc(contracts, func(c contract.Contract) bool { return c.ID == "oci-gb200" })]
+	c.Tranches[0].Accepts = []contract.Substitute{{Model: c.Tranches[0].Model, Factor: contract.Whole / 2}}
+	c.Tranches[0].Model = "GB300"
+	spend, err := collector.Spend(t.Context(), newFleet(), contracts, &focus.Ledger{}, collector.SpendAsk{At: "2026-11-01", Contract: c.ID}, fleetNow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := spend.Commitments[0].Scheduled; s == nil || !strings.Contains(s.AtEnd.Basis, "GPUs of accepted models at their own") {
+		t.Errorf("scheduled = %+v", s)
 	}
 }
 

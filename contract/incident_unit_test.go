@@ -101,22 +101,30 @@ func TestUnitDownSaysByWhom(t *testing.T) {
 		"unit_down xid_79 of c, 85 s: the whole rack down by a (Xid 79)")
 }
 
-// TestUnitDownIsOfTheFirst holds whose the time is in which several are at fault.
+// TestUnitDownIsOfTheFirst holds whose the time is in which several are at fault:
+// of the one whose outage began first, whatever its cause was then.
 func TestUnitDownIsOfTheFirst(t *testing.T) {
 	w, _ := trio(contract.DeliverRack)
 	at := func(k int64) int64 { return w.Presences[0].StartMs + k*minuteMs }
+	for i := range w.Stretches {
+		if s := &w.Stretches[i]; s.Unit == 1 && s.FromMs >= at(61) && s.Fault != "" {
+			s.Fault = "gpu_lost"
+		}
+	}
 	w.Stretches = slices.DeleteFunc(w.Stretches, func(s contract.Stretch) bool { return s.Unit == 3 })
-	w.Stretches = append(w.Stretches,
-		contract.Stretch{Unit: 3, FromMs: at(61), ToMs: at(62), UnhealthyMs: minuteMs, Fault: "gpu_lost"},
-		contract.Stretch{Unit: 3, FromMs: at(62), ToMs: at(63), UnhealthyMs: minuteMs, Fault: "gpu_lost"})
+	for k, ms := range []int64{10_000, minuteMs, minuteMs} {
+		from := at(60 + int64(k))
+		w.Stretches = append(w.Stretches, contract.Stretch{Unit: 3, FromMs: from, ToMs: from + minuteMs, UnhealthyMs: ms, HealthyMs: minuteMs - ms, Fault: "gpu_lost"})
+	}
 	lost := map[string]int64{}
 	for _, x := range docket(t, w, contract.Month{Year: 2026, Month: time.March}).Incidents {
 		if x.Kind == contract.UnitDown {
-			lost[strings.Join(x.GPUs, "+")+" by "+strings.Join(x.DownBy, "+")] += x.GPUMs / 1000
+			lost[x.Cause+": "+strings.Join(x.GPUs, "+")+" by "+strings.Join(x.DownBy, "+")] += x.GPUMs / 1000
 		}
 	}
-	// a is down from 60:40 to 62:05, c from 61:00 to 63:00.
-	want := map[string]int64{"b by a": 85, "a+b by c": 55 + 55, "c by a": 20}
+	// a is down from 60:40 to 62:05, from 61:00 for another cause; c from 60:50 to
+	// 63:00.
+	want := map[string]int64{"xid_79: b by a": 20, "gpu_lost: a+b by a+c": 65 + 2*55, "xid_79: c by a": 10}
 	if diff := cmp.Diff(lost, want); diff != "" {
 		t.Errorf("lost seconds (-got +want):\n%s", diff)
 	}
