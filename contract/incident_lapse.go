@@ -37,8 +37,9 @@ type inquest struct {
 	last      map[string]int64       // by node, the end of its last record
 	lives     []timeSpan
 	outages   []timeSpan
-	reach     []timeSpan // by contract
-	culprits  map[bundle][]culprit
+	reach     []timeSpan           // by contract
+	sick      map[int64][]timeSpan // by unit, when it had an outage; disjoint, in order
+	wholes    map[bundle]whole
 	lapses    []lapse
 }
 
@@ -144,8 +145,9 @@ func (q *inquest) look(x *Placement, s timeSpan) {
 	}
 	down := q.drag(x, s)
 	silence := func(fromMs, toMs int64) {
-		for _, quiet := range (timeSpan{fromMs, toMs}).without(down) {
-			q.silence(x, quiet)
+		quiet := timeSpan{fromMs, toMs}
+		for _, part := range quiet.without(during(quiet, down)) {
+			q.silence(x, part)
 		}
 	}
 	list := q.stretches[x.Unit]
@@ -167,6 +169,7 @@ func (q *inquest) look(x *Placement, s timeSpan) {
 func (q *inquest) lose(x *Placement, list []Stretch, i int, s timeSpan, down []timeSpan) {
 	r := &list[i]
 	part := timeSpan{r.FromMs, r.ToMs}.clip(s)
+	down = during(part, down)
 	for _, d := range within(part, down) {
 		sick := q.lapse(x, kindOfFault(r.Fault), r.Fault)
 		sick.timeSpan = sickPart(list, i).clip(d)

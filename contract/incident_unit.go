@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -17,29 +18,83 @@ type culprit struct {
 	edgeMs  int64 // how far off its begin and end may be
 }
 
+// whole is what is known of a node or rack that is good only as a whole.
+type whole struct {
+	down  []timeSpan // disjoint, in order
+	blame []culprit  // of down, disjoint and in order: by whom it was
+}
+
 // findCulprits finds by whom nodes and racks were down, where any tranche is
-// delivered by them. Whose outage began first comes first.
+// delivered by them.
 func (q *inquest) findCulprits() {
 	if !DeliversWhole(q.w.Contracts) {
 		return
 	}
-	q.culprits = map[bundle][]culprit{}
+	found := map[bundle][]culprit{}
+	q.sick = map[int64][]timeSpan{}
 	for unit, list := range q.stretches {
 		p := q.units[unit]
 		node, rack := bundlesOf(p)
 		for _, c := range culprits(p, list) {
-			q.culprits[node] = append(q.culprits[node], c)
+			q.sick[unit] = append(q.sick[unit], c.timeSpan)
+			found[node] = append(found[node], c)
 			if rack != node {
-				q.culprits[rack] = append(q.culprits[rack], c)
+				found[rack] = append(found[rack], c)
 			}
 		}
 	}
-	delete(q.culprits, bundle{})
-	for k := range q.culprits {
-		slices.SortFunc(q.culprits[k], func(a, b culprit) int {
-			return cmp.Or(cmp.Compare(a.sinceMs, b.sinceMs), cmp.Compare(a.p.GPU, b.p.GPU), cmp.Compare(a.p.Unit, b.p.Unit), cmp.Compare(a.fromMs, b.fromMs))
-		})
+	delete(found, bundle{})
+	q.wholes = map[bundle]whole{}
+	for k, list := range found {
+		w := whole{blame: blameFirst(list)}
+		for _, c := range w.blame {
+			w.down = append(w.down, c.timeSpan)
+		}
+		w.down = union(w.down)
+		q.wholes[k] = w
 	}
+}
+
+// blameFirst gives every moment to the culprit whose outage began first, and
+// returns what each has then, in order of time.
+func blameFirst(list []culprit) []culprit {
+	slices.SortFunc(list, func(a, b culprit) int {
+		return cmp.Or(cmp.Compare(a.sinceMs, b.sinceMs), cmp.Compare(a.p.GPU, b.p.GPU), cmp.Compare(a.p.Unit, b.p.Unit), cmp.Compare(a.fromMs, b.fromMs))
+	})
+	type edge struct {
+		ms    int64
+		i     int
+		opens bool
+	}
+	var edges []edge
+	for i, c := range list {
+		edges = append(edges, edge{c.fromMs, i, true}, edge{c.toMs, i, false})
+	}
+	slices.SortFunc(edges, func(a, b edge) int { return cmp.Compare(a.ms, b.ms) })
+	var out []culprit
+	var open []int // in the order of the list
+	for k, e := range edges {
+		at, is := slices.BinarySearch(open, e.i)
+		if e.opens {
+			open = slices.Insert(open, at, e.i)
+		} else if is {
+			open = slices.Delete(open, at, at+1)
+		}
+		if k+1 == len(edges) || edges[k+1].ms == e.ms || len(open) == 0 {
+			continue
+		}
+		c := list[open[0]]
+		c.timeSpan = timeSpan{e.ms, edges[k+1].ms}
+		out = append(out, c)
+	}
+	return out
+}
+
+// during returns those of disjoint spans, which are in order, that touch s.
+func during(s timeSpan, spans []timeSpan) []timeSpan {
+	i := sort.Search(len(spans), func(i int) bool { return spans[i].toMs > s.fromMs })
+	n := sort.Search(len(spans)-i, func(n int) bool { return spans[i+n].fromMs >= s.toMs })
+	return spans[i : i+n]
 }
 
 // culprits are the outages of one unit, cut where their cause changes.
@@ -69,45 +124,20 @@ func culprits(p *Presence, list []Stretch) []culprit {
 }
 
 // drag adds the time in which a placed GPU was lost only because others took its
-// node or rack down, and returns all time in which that was down. A millisecond
-// is of the one whose outage began first.
+// node or rack down, and returns all time in which that was down.
 func (q *inquest) drag(x *Placement, s timeSpan) []timeSpan {
-	all := q.culprits[q.w.Contracts[x.Contract].Tranches[x.Tranche].Delivery.bundle(q.units[x.Unit])]
-	var down, own []timeSpan
-	for _, c := range all {
+	w := q.wholes[q.w.Contracts[x.Contract].Tranches[x.Tranche].Delivery.bundle(q.units[x.Unit])]
+	i := sort.Search(len(w.blame), func(i int) bool { return w.blame[i].toMs > s.fromMs })
+	for ; i < len(w.blame) && w.blame[i].fromMs < s.toMs; i++ {
+		c := &w.blame[i]
 		part := c.clip(s)
-		if part.ms() == 0 {
-			continue
-		}
-		down = append(down, part)
-		if c.p.Unit == x.Unit {
-			own = append(own, part)
-		}
-	}
-	down = union(down)
-	own = union(own)
-	var rest []timeSpan
-	for _, d := range down {
-		rest = append(rest, d.without(own)...)
-	}
-	for i := range all {
-		rest = q.dragBy(x, &all[i], rest)
-	}
-	return down
-}
-
-// dragBy gives a culprit what is its own of the time that is left, and returns
-// what is left then.
-func (q *inquest) dragBy(x *Placement, c *culprit, rest []timeSpan) (left []timeSpan) {
-	for _, r := range rest {
-		if part := c.clip(r); part.ms() > 0 {
+		for _, free := range part.without(during(part, q.sick[x.Unit])) {
 			l := q.lapse(x, UnitDown, c.cause)
-			l.timeSpan, l.edgeMs, l.by = part, c.edgeMs, c.p
+			l.timeSpan, l.edgeMs, l.by = free, c.edgeMs, c.p
 			q.add(l)
 		}
-		left = append(left, r.without([]timeSpan{c.timeSpan})...)
 	}
-	return left
+	return during(s, w.down)
 }
 
 // downBy says of an incident which GPUs took what down.
