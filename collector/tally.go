@@ -2,11 +2,8 @@ package collector
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -28,8 +25,10 @@ const tallyShare = 20
 // tally counts what became of contracted time up to a watermark, for /metrics.
 // What it has counted it never takes back: what arrives later is shown apart,
 // as the correction. It begins at the first start of a store's first
-// collector, and goes on where it stopped: each full hour is a document in the
-// store, so that all collectors of a store count the same.
+// collector, and goes on where it stopped: the counts at each full hour, and at
+// the end of a collector, are a document in the store, so that all collectors
+// of a store count the same. After a kill, what follows the last full hour is
+// counted anew.
 type tally struct {
 	store     store.Store
 	contracts func() []contract.Contract
@@ -38,33 +37,19 @@ type tally struct {
 
 	// Of the one goroutine that advances.
 	loaded bool
+	counts counts
 
 	mu          sync.Mutex // guards what follows
-	counts      counts
+	shown       counts     // counts, but no number below what was shown before
 	corrections map[string]contract.Time
 	fleet       fleetCounts
 	failures    int
 }
 
-// counts are running totals up to a moment. They are kept as JSON.
-type counts struct {
-	AtMs     int64                   `json:"at_ms"`
-	Tranches map[string]trancheCount `json:"tranches"` // by CONTRACT/TRANCHE
-	// Uncontracted is GPU-ms by provider and model, "aws/H100".
-	Uncontracted map[string]int64 `json:"uncontracted_gpu_ms"`
-}
-
-// trancheCount is what one tranche came to, in GPU-ms.
-type trancheCount struct {
-	Buckets    contract.Time `json:"buckets_gpu_ms"`
-	OverageMs  int64         `json:"overage_gpu_ms"`
-	SMActiveMs int64         `json:"sm_active_gpu_ms"`
-	SMKnownMs  int64         `json:"sm_known_gpu_ms"`
-}
-
 // run advances the tally once a minute until ctx ends; less often where that
 // takes long.
 func (t *tally) run(ctx context.Context) {
+	defer t.leave(ctx)
 	for {
 		start := t.now()
 		err := t.advance(ctx, start)
@@ -104,14 +89,15 @@ func (t *tally) advance(ctx context.Context, now time.Time) error {
 			return err
 		}
 	}
-	if t.counts.AtMs >= to.UnixMilli() {
-		return nil
+	if t.counts.AtMs < to.UnixMilli() {
+		more, err := t.count(ctx, presences, t.counts.AtMs, to.UnixMilli())
+		if err != nil {
+			return err
+		}
+		t.counts = t.counts.plus(more)
 	}
-	more, err := t.count(ctx, presences, t.counts.AtMs, to.UnixMilli())
-	if err != nil {
-		return err
-	}
-	t.set(func() { t.counts = t.counts.plus(more) })
+	// Only now: a document that was taken up may be behind what was shown.
+	t.set(func() { t.shown = t.counts.atLeast(t.shown) })
 	return nil
 }
 
@@ -121,67 +107,6 @@ func (t *tally) set(f func()) {
 	f()
 }
 
-// tallyFolder is the folder of the documents, one for each full hour that a
-// collector stopped at.
-const tallyFolder = "tally/"
-
-func tallyName(hour time.Time) string {
-	return tallyFolder + strings.ToLower(hour.UTC().Format("2006-01-02T15"))
-}
-
-// load takes up the newest document, or begins at an hour.
-func (t *tally) load(ctx context.Context, hour time.Time) error {
-	names, err := t.store.DocumentNames(ctx, tallyFolder)
-	if err != nil {
-		return fmt.Errorf("list the tally's documents: %w", err)
-	}
-	if len(names) == 0 {
-		t.set(func() { t.counts = counts{AtMs: hour.UnixMilli()} })
-		if err := t.keep(ctx, hour); err != nil {
-			return err
-		}
-		names = []string{tallyName(hour)}
-	}
-	c, err := t.read(ctx, names[len(names)-1])
-	if err != nil {
-		return err
-	}
-	t.set(func() { t.counts = c })
-	t.loaded = true
-	return nil
-}
-
-func (t *tally) read(ctx context.Context, name string) (counts, error) {
-	var c counts
-	body, err := t.store.Document(ctx, name)
-	if err == nil {
-		err = json.Unmarshal(body, &c)
-	}
-	if err != nil {
-		return c, fmt.Errorf("read the tally's document %q: %w", name, err)
-	}
-	return c, nil
-}
-
-// keep makes the counts at a full hour durable. Another collector of the same
-// store that was there first has counted for all.
-func (t *tally) keep(ctx context.Context, hour time.Time) error {
-	body, err := json.Marshal(t.counts)
-	if err != nil {
-		return fmt.Errorf("encode the tally: %w", err)
-	}
-	err = t.store.PutDocument(ctx, tallyName(hour), body)
-	if !errors.Is(err, store.ErrTaken) {
-		return err
-	}
-	c, err := t.read(ctx, tallyName(hour))
-	if err != nil {
-		return err
-	}
-	t.set(func() { t.counts = c })
-	return nil
-}
-
 // close counts up to a full hour, keeps that, and compares what was counted
 // with what the records say now.
 func (t *tally) close(ctx context.Context, presences []contract.Presence, hour time.Time) error {
@@ -189,10 +114,11 @@ func (t *tally) close(ctx context.Context, presences []contract.Presence, hour t
 	if err != nil {
 		return err
 	}
-	t.set(func() { t.counts = t.counts.plus(more) })
-	if err := t.keep(ctx, hour); err != nil {
+	c, err := t.keep(ctx, t.counts.plus(more))
+	if err != nil {
 		return err
 	}
+	t.counts = c
 	return t.correct(ctx, presences, hour)
 }
 
@@ -260,24 +186,4 @@ func (t *tally) count(ctx context.Context, presences []contract.Presence, fromMs
 		out.Uncontracted[s.Provider+"/"+s.Model] += s.Ms
 	}
 	return out, nil
-}
-
-// plus returns c and what followed it. Neither is changed: what was handed out
-// stays as it was.
-func (c counts) plus(more counts) counts {
-	out := counts{AtMs: more.AtMs, Tranches: map[string]trancheCount{}, Uncontracted: map[string]int64{}}
-	for _, from := range []counts{c, more} {
-		for key, x := range from.Tranches {
-			sum := out.Tranches[key]
-			sum.Buckets.Add(x.Buckets)
-			sum.OverageMs += x.OverageMs
-			sum.SMActiveMs += x.SMActiveMs
-			sum.SMKnownMs += x.SMKnownMs
-			out.Tranches[key] = sum
-		}
-		for key, ms := range from.Uncontracted {
-			out.Uncontracted[key] += ms
-		}
-	}
-	return out
 }

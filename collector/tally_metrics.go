@@ -45,7 +45,7 @@ func (t *tally) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (t *tally) Collect(ch chan<- prometheus.Metric) {
 	t.mu.Lock()
-	counts, corrections, fleet, failures := t.counts, t.corrections, t.fleet, t.failures
+	counts, corrections, fleet, failures := t.shown, t.corrections, t.fleet, t.failures
 	t.mu.Unlock()
 	out := sink{ch}
 	contracts := t.contracts()

@@ -78,8 +78,8 @@ func (x *tallied) step(t *tally) {
 
 func (x *tallied) buckets(t *tally) contract.Time { return t.counts.Tranches["c/t"].Buckets }
 
-// TestTallyNeverTakesBack lets some minutes arrive hours late, and starts the
-// collector anew in between.
+// TestTallyNeverTakesBack lets some minutes arrive late, and others hours late,
+// and starts the collector anew in between.
 func TestTallyNeverTakesBack(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	x := newTallied(t)
@@ -92,15 +92,14 @@ func TestTallyNeverTakesBack(t *testing.T) {
 		} else {
 			x.send(minute)
 		}
-		x.step(x.tally)
-		now := x.buckets(x.tally)
-		for b := range now {
-			if now[b] < last[b] {
-				t.Fatalf("%s fell from %d to %d", contract.Bucket(b), last[b], now[b])
-			}
+		if len(late) > 0 && r.IntN(10) == 0 {
+			x.send(late[len(late)-1])
+			late = late[:len(late)-1]
 		}
-		last = now
-		if r.IntN(50) == 0 {
+		x.step(x.tally)
+		last = x.grown(x.tally, last)
+		if r.IntN(20) == 0 {
+			x.leave(ended(t))
 			x.tally = x.another()
 		}
 		x.clock = x.clock.Add(time.Minute)
@@ -111,6 +110,25 @@ func TestTallyNeverTakesBack(t *testing.T) {
 	x.clock = x.clock.Truncate(time.Hour).Add(time.Hour + tallyLag)
 	x.step(x.tally)
 	checkCorrections(t, x)
+}
+
+// grown is what a tally shows, which is in no bucket less than it was.
+func (x *tallied) grown(t *tally, was contract.Time) contract.Time {
+	x.t.Helper()
+	now := t.shown.Tranches["c/t"].Buckets
+	for b := range now {
+		if now[b] < was[b] {
+			x.t.Fatalf("%s fell from %d to %d", contract.Bucket(b), was[b], now[b])
+		}
+	}
+	return now
+}
+
+// ended is a context that has.
+func ended(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
 }
 
 // checkCorrections compares counters and corrections with a count of all time
@@ -171,6 +189,52 @@ func TestCollectorsOfOneStoreCountTheSame(t *testing.T) {
 	x.step(second)
 	if diff := cmp.Diff(x.counts, second.counts); diff != "" {
 		t.Errorf("collectors differ (-first +second):\n%s", diff)
+	}
+}
+
+// TestNothingShownFallsWhereAnotherCounted lets a first collector close an hour
+// with records that came after a second one had counted their minutes.
+func TestNothingShownFallsWhereAnotherCounted(t *testing.T) {
+	x := newTallied(t)
+	second := x.another()
+	x.send(tallyStart.Add(-30 * time.Minute))
+	x.step(second)
+	x.clock = x.clock.Add(39 * time.Minute)
+	x.step(second)
+	was := x.grown(second, contract.Time{})
+	x.send(tallyStart.Add(-25 * time.Minute))
+	x.send(tallyStart.Add(-24 * time.Minute))
+	x.clock = x.clock.Add(time.Minute)
+	x.step(x.tally)
+	x.step(second)
+	is := x.grown(second, was)
+	if is[contract.Busy] != 180_000 || is[contract.Unobserved] != was[contract.Unobserved] || second.counts.AtMs != x.counts.AtMs {
+		t.Errorf("the second shows %v, up to %d; the first counted up to %d", is, second.counts.AtMs, x.counts.AtMs)
+	}
+	x.clock = x.clock.Add(time.Hour)
+	x.step(second)
+	if diff := cmp.Diff(second.counts, second.shown); diff != "" {
+		t.Errorf("the second goes on showing what it counted alone (-counted +shown):\n%s", diff)
+	}
+}
+
+// silenced is a store that keeps no documents.
+type silenced struct{ store.Store }
+
+func (silenced) PutDocument(context.Context, string, []byte) error { return errors.New("disk full") }
+
+// TestNoHourIsCountedThatIsNotKept has the store refuse the document of an hour.
+func TestNoHourIsCountedThatIsNotKept(t *testing.T) {
+	x := newTallied(t)
+	x.step(x.tally)
+	was := x.counts
+	x.tally.store = silenced{x.model}
+	x.clock = x.clock.Add(time.Hour)
+	if err := x.advance(t.Context(), x.clock); err == nil {
+		t.Fatal("no error of a store that keeps nothing")
+	}
+	if diff := cmp.Diff(was, x.counts); diff != "" {
+		t.Errorf("counted what was not kept (-was +is):\n%s", diff)
 	}
 }
 
