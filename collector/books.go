@@ -64,7 +64,8 @@ func (b *Books) Correct(ctx context.Context, m contract.Month, now time.Time) (l
 
 // Restate computes a closed month again under the contracts given and places
 // the GPUs anew. It is made on request only: what changes may be who had which
-// GPU. If it says otherwise than the latest revision, it becomes a new one.
+// GPU. If it says otherwise than the latest revision, or that is of another
+// store, it becomes a new one.
 func (b *Books) Restate(ctx context.Context, contracts []contract.Contract, m contract.Month, now time.Time) (ledger.Sealed, error) {
 	return b.revise(ctx, m, func(revisions []ledger.Sealed) (*draft, error) {
 		if len(revisions) == 0 {
@@ -131,7 +132,7 @@ func (b *Books) entry(ctx context.Context, d *draft, m contract.Month, revisions
 		if err != nil {
 			return e, false, err
 		}
-		if sameFigures(before, d.report) && last.UnplacedMs == d.unplacedMs && last.Terms == contract.Hash(d.terms) && last.Placements == contract.Hash(d.placements) {
+		if sameFigures(before, d.report) && last.Store == e.Store && last.UnplacedMs == d.unplacedMs && last.Terms == contract.Hash(d.terms) && last.Placements == contract.Hash(d.placements) {
 			return e, false, nil
 		}
 		if e.Corrections, err = contract.Correct(before, d.report); err != nil {

@@ -413,6 +413,30 @@ func TestCloseSaysWhyNot(t *testing.T) {
 	}
 }
 
+// renamed is a store under another id, as one that was rebuilt has.
+type renamed struct{ store.Store }
+
+func (renamed) ID() string { return "another" }
+
+// TestRebuiltStoreIsRestatedNotCorrected has the placements of a closing name
+// the units of another store.
+func TestRebuiltStoreIsRestatedNotCorrected(t *testing.T) {
+	ctx, st, contracts := context.Background(), smallMonth(t), bookContracts(t)
+	if _, err := collector.NewBooks(st).Close(ctx, contracts, october, closes); err != nil {
+		t.Fatal(err)
+	}
+	b := collector.NewBooks(renamed{st})
+	if _, err := b.Correct(ctx, october, closes); err == nil || !strings.Contains(err.Error(), "this is store another: restate it") {
+		t.Errorf("Correct = %v, want a word about the other store", err)
+	}
+	if e, err := b.Restate(ctx, contracts, october, closes); err != nil || e.Revision != 1 || e.Store != "another" || len(e.Corrections) != 0 {
+		t.Errorf("restated with the same figures: %+v, %v", e, err)
+	}
+	if e, err := b.Correct(ctx, october, closes); err != nil || e.Revision != 1 {
+		t.Errorf("corrected after that: revision %d, %v", e.Revision, err)
+	}
+}
+
 // TestClosedMonthIsReadUnderItsOwnTerms changes the contract file after the
 // closing.
 func TestClosedMonthIsReadUnderItsOwnTerms(t *testing.T) {
