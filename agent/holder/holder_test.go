@@ -230,6 +230,7 @@ func TestSlurmComesBeforeTheKubeletAndThatBeforeProcesses(t *testing.T) {
 		s.set(slurm.Jobs{ByID: map[string]slurm.Job{
 			"7": {ID: "7", Account: "physics", User: "ada", GPUs: []int{2, 3}},
 			"8": {ID: "8", Account: "physics", User: "ada", GPUs: []int{1}},
+			"6": {ID: "6", User: "eve", GPUs: []int{3}, UUIDs: []string{gpuB}}, // numbers of another node
 		}, Files: map[string][]string{"3": {"9", "7"}, "3.1": {"10"}, "4": {"11"}}}, nil)
 		time.Sleep(11 * time.Second)
 		check(t, f, look(gpuA, 2, 10),
@@ -450,4 +451,16 @@ func TestInstanceThatSeveralFitIsNotGuessed(t *testing.T) {
 			t.Errorf("the only one of its profile: %+v, %v, want pod x", hs, known)
 		}
 	})
+}
+
+func TestDividedGPUIsKnownWhereAllOfItIs(t *testing.T) {
+	f := find(t, holder.Config{})
+	l := divided(1)
+	l.Instances[6].Compute[0].ProcessesKnown = false
+	if hs, known := f.Holders(l); known {
+		t.Errorf("known although one instance is not: %+v", hs)
+	}
+	if hs, known := f.Part(l, "MIG-5"); !known || hs[0].Held() {
+		t.Errorf("a free instance: %+v, %v", hs, known)
+	}
 }

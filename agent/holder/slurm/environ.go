@@ -125,7 +125,8 @@ func (e Environ) gpus(batch bool) (numbers []int, uuids []string) {
 	return parseNumbers(list), uuids
 }
 
-// parseNumbers reads "0,2-3". What is no number is left out.
+// parseNumbers reads "0,2-3". What is no number is left out, and what goes on
+// beyond as many as there can be.
 func parseNumbers(list string) []int {
 	var out []int
 	for _, word := range strings.Split(list, ",") {
@@ -138,7 +139,7 @@ func parseNumbers(list string) []int {
 		if err1 != nil || err2 != nil || to > maxNumber {
 			continue
 		}
-		for n := from; n <= to; n++ {
+		for n := from; n <= to && len(out) <= maxNumber; n++ {
 			out = append(out, int(n))
 		}
 	}
