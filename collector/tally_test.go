@@ -304,13 +304,16 @@ func TestFleetCountsEachOnce(t *testing.T) {
 		{GPU: "A", Node: "n2", Provider: "aws", Model: "H100", EndMs: ago(time.Minute)},    // stands elsewhere now
 		{GPU: "n2/slot-7", Node: "n2", Provider: "aws", Model: "H100", EndMs: ago(time.Minute)},
 		{GPU: "B", Node: "n3", Provider: "google", Model: "T4", EndMs: ago(time.Hour)},
+		{GPU: "D", Node: "n5", Provider: "google", Model: "A100", EndMs: ago(silentAfter)},
+		{GPU: "E", Node: "n6", Provider: "google", Model: "L4", EndMs: ago(contract.Decommission + time.Millisecond)},
 		{GPU: "C", Node: "n4", Provider: "google", Model: "T4", EndMs: ago(time.Hour), Goodbye: true},
 	}, now)
 	want := fleetCounts{
 		GPUs: map[fleetKey]int{
 			{"aws", "H100", fleetReporting}: 1, {"aws", "H100", fleetMissing}: 1, {"google", "T4", fleetSilent}: 1,
+			{"google", "A100", fleetReporting}: 1,
 		},
-		Nodes: map[fleetKey]int{{"aws", "", fleetReporting}: 1, {"google", "", fleetSilent}: 1},
+		Nodes: map[fleetKey]int{{"aws", "", fleetReporting}: 1, {"google", "", fleetReporting}: 1, {"google", "", fleetSilent}: 1},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("fleet (-want +got):\n%s", diff)
