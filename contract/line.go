@@ -95,32 +95,9 @@ func (p *Plan) leg(k key, days []day, sums *tally) (leg, error) {
 			}
 		}
 	}
-	for i, x := range p.keys {
-		if !x.ofRate(k) {
-			continue
-		}
-		d := 0
-		for slot, stood := range p.stood[i] {
-			if stood == 0 {
-				continue
-			}
-			for days[d].toMs <= p.edges[slot] {
-				d++
-			}
-			if x.fate == Overage {
-				if x.sub == k.sub {
-					out.overage[d] += stood
-				}
-				continue
-			}
-			if k.sub == asBought {
-				out.days[d][Undelivered] -= stood
-			}
-			if x.sub == k.sub {
-				time, rest := x.became(stood, sums.cells[i][slot])
-				out.days[d].Add(time)
-				out.total.Add(rest)
-			}
+	for i := range p.keys {
+		if p.keys[i].ofRate(k) {
+			p.addKey(&out, i, k.sub, days, sums)
 		}
 	}
 	for d, v := range out.days {
@@ -130,6 +107,35 @@ func (p *Plan) leg(k key, days []day, sums *tally) (leg, error) {
 	}
 	out.lots = p.lots(&out, k, sums)
 	return out, nil
+}
+
+// addKey adds the cells of the key with index i to the leg of a model. What stood,
+// of whichever model, is no longer undelivered of the one that was bought.
+func (p *Plan) addKey(g *leg, i, sub int, days []day, sums *tally) {
+	x := &p.keys[i]
+	d := 0
+	for slot, stood := range p.stood[i] {
+		if stood == 0 {
+			continue
+		}
+		for days[d].toMs <= p.edges[slot] {
+			d++
+		}
+		if x.fate == Overage {
+			if x.sub == sub {
+				g.overage[d] += stood
+			}
+			continue
+		}
+		if sub == asBought {
+			g.days[d][Undelivered] -= stood
+		}
+		if x.sub == sub {
+			time, rest := x.became(stood, sums.cells[i][slot])
+			g.days[d].Add(time)
+			g.total.Add(rest)
+		}
+	}
 }
 
 // ofRate reports whether a key is of the same tranche and rate.
