@@ -138,6 +138,7 @@ func (d *DB) revive(ctx context.Context) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	fresh.state.follow(d.state)
 	d.sql, d.state, d.stale = fresh.sql, fresh.state, false
 	d.options.Log.Info("database opened again", "dir", d.folder.dir)
 	return nil
@@ -178,6 +179,9 @@ func (d *DB) firstHashes(ctx context.Context, conn *sql.Conn, batches []usage.Se
 
 // write adds the draft's rows to the tables.
 func (d *draft) write(ctx context.Context, conn *sql.Conn, nowMs int64) error {
+	if err := d.roll.clear(ctx, conn); err != nil {
+		return err
+	}
 	for _, t := range d.tables(nowMs) {
 		if err := t.appendTo(ctx, conn, "store"); err != nil {
 			return err

@@ -39,13 +39,14 @@ func newAuditor(s *state, found func(store.Finding)) *auditor {
 			found(store.Finding{Where: where, Problem: fmt.Sprintf(problem, args...)})
 		},
 		origin: s.origin, nodes: s.nodes.list, units: s.units.list, streams: s.streams.list, holders: s.holders.list, reasons: s.reasons.list,
+		state: s.frozen(),
 	}
 }
 
 // audit looks at everything, within the transaction of a connection.
 func (a *auditor) audit(ctx context.Context, conn *sql.Conn) error {
 	for _, step := range []func(context.Context, *sql.Conn) error{
-		a.batches, a.strangers, a.twins, a.chain, a.gaps, a.asides, a.lives, a.documents, a.unsealed,
+		a.batches, a.hours, a.strangers, a.twins, a.chain, a.gaps, a.asides, a.lives, a.documents, a.unsealed,
 	} {
 		if err := step(ctx, conn); err != nil {
 			return err
@@ -62,6 +63,7 @@ type auditor struct {
 	streams []stream
 	holders []usage.Holder
 	reasons []string
+	state   *state // of the moment
 	seen    store.Audited
 	// Rows of the tables without a digest.
 	batchesUnsealed, asideUnsealed, livesUnsealed int64

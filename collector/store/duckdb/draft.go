@@ -33,6 +33,9 @@ type draft struct {
 	documents []documentRow
 	lives     []contract.Life
 	events    int
+
+	touched map[unitHour]bool // hours whose hour records no longer hold
+	roll    *roll             // what replaces hour records; nil if nothing does
 }
 
 type batchRow struct {
@@ -81,12 +84,14 @@ func newDraft(s *state) *draft {
 		streams: draftDict[stream]{base: &s.streams}, holders: draftDict[usage.Holder]{base: &s.holders},
 		reasons: draftDict[string]{base: &s.reasons},
 		hashes:  map[usage.ID]usage.Hash{}, seqs: map[feed]usage.Ranges{}, courses: map[course]spans{},
-		byGPU: map[string][]course{}, traits: map[int32]traits{},
+		byGPU: map[string][]course{}, traits: map[int32]traits{}, touched: map[unitHour]bool{},
 	}
 }
 
 // empty reports whether there is nothing to write.
-func (d *draft) empty() bool { return len(d.batches)+len(d.aside)+len(d.documents)+len(d.lives) == 0 }
+func (d *draft) empty() bool {
+	return len(d.batches)+len(d.aside)+len(d.documents)+len(d.lives) == 0 && d.roll == nil
+}
 
 // has reports whether a sequence number is taken.
 func (d *draft) has(id usage.ID) bool {
@@ -184,6 +189,21 @@ func (d *draft) extend(rows []recordRow) {
 	for _, r := range rows {
 		c := course{r.unit, r.stream}
 		d.courses[c] = d.own(c).add(span{r.record.StartMs, r.record.EndMs})
+		d.touch(r)
+	}
+}
+
+// touch makes the hours of a record rough where hour records are made already,
+// in every unit of its GPU: the record may own time that they claim.
+func (d *draft) touch(r recordRow) {
+	made := int64(max(d.state.rolled, d.state.rolling))
+	for hour := r.record.StartMs / hourMs; hour < min(ceilHour(r.record.EndMs), made); hour++ {
+		d.touched[unitHour{r.unit, int32(hour)}] = true
+		for _, known := range [][]course{d.state.byGPU[r.record.GPU], d.byGPU[r.record.GPU]} {
+			for _, c := range known {
+				d.touched[unitHour{c.unit, int32(hour)}] = true
+			}
+		}
 	}
 }
 
@@ -280,6 +300,11 @@ func (d *draft) keep() {
 	for i := range d.batches {
 		s.keepGoodbyes(d.batches[i].node, d.batches[i].sealed.Batch.Events)
 	}
+	s.moves++
+	for h := range d.touched {
+		s.rough.set(h, touch{at: s.moves})
+	}
+	d.roll.keep(s)
 	s.others += int64(len(d.documents) + len(d.lives))
 	s.counts.Batches += int64(len(d.batches))
 	s.counts.Records += int64(len(d.records))

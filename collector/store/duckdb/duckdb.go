@@ -65,6 +65,8 @@ type DB struct {
 	using sync.RWMutex
 	sql   *sql.DB
 
+	rollingUp sync.Mutex // held while hour records are made
+
 	// writing is held for a whole transaction. Its holder may read the state
 	// without mu: nobody else changes it.
 	writing sync.Mutex

@@ -23,7 +23,7 @@ func (d *DB) Stretches(ctx context.Context, fromMs, toMs int64, f func(contract.
 		for i := range s.units.list {
 			a.Spans = append(a.Spans, contract.Span{Unit: int64(i) + 1, FromMs: fromMs, ToMs: toMs})
 		}
-		a.prepare(s)
+		a.look(s)
 	}, func(conn *sql.Conn) error {
 		return a.counted(ctx, conn, sqlStretches, func(scan func(...any) error) error {
 			var s contract.Stretch
@@ -65,7 +65,7 @@ func (d *DB) Entries(ctx context.Context, spans []contract.Span, f func(store.En
 	var streams []stream
 	var out []store.Entry
 	err := d.view(ctx, func(s *state) {
-		a.prepare(s)
+		a.look(s)
 		streams = s.streams.list
 	}, func(conn *sql.Conn) error {
 		return a.counted(ctx, conn, sqlEntries, func(scan func(...any) error) error {
@@ -123,11 +123,7 @@ func (a *question) counted(ctx context.Context, conn *sql.Conn, statement string
 	if err := a.putSpans(ctx, conn); err != nil {
 		return err
 	}
-	counted, err := a.settle(ctx, conn)
-	if err != nil {
-		return err
-	}
-	if err := exec(ctx, conn, counted); err != nil {
+	if err := a.putCounted(ctx, conn); err != nil {
 		return err
 	}
 	return each(ctx, conn, statement, f, a.args("from", "to")...)

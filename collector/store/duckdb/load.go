@@ -18,7 +18,7 @@ func load(ctx context.Context, conn *sql.Conn) (*state, error) {
 		{"meta", loadOrigin}, {"documents", loadOthers}, {"nodes", loadNodes}, {"units", loadUnits}, {"streams", loadStreams},
 		{"holders", loadHolders}, {"reasons", loadReasons}, {"inventory", loadInventory},
 		{"batches", loadSeqs}, {"batches", loadHoles}, {"aside", loadAside},
-		{"records", loadCourses}, {"doubts", loadDoubts}, {"events", loadGoodbyes},
+		{"records", loadCourses}, {"doubts", loadDoubts}, {"events", loadGoodbyes}, {"meta", loadRolled}, {"rough", loadRough},
 	} {
 		if err := table.read(ctx, conn, s); err != nil {
 			return nil, fmt.Errorf("read table %s: %w", table.name, err)
@@ -243,6 +243,24 @@ func loadGoodbyes(ctx context.Context, conn *sql.Conn, s *state) error {
 			return err
 		}
 		s.goodbyes[node] = append(s.goodbyes[node], g)
+		return nil
+	})
+}
+
+func loadRolled(ctx context.Context, conn *sql.Conn, s *state) error {
+	return conn.QueryRowContext(ctx, "SELECT rolled_hour FROM meta").Scan(&s.rolled)
+}
+
+func loadRough(ctx context.Context, conn *sql.Conn, s *state) error {
+	return each(ctx, conn, sqlLoadRough, func(scan func(...any) error) error {
+		var h unitHour
+		if err := scan(&h.unit, &h.hour); err != nil {
+			return err
+		}
+		if h.unit < 1 || int(h.unit) > len(s.units.list) {
+			return fmt.Errorf("hour %d is of unit %d, which is not there", h.hour, h.unit)
+		}
+		s.rough.set(h, touch{})
 		return nil
 	})
 }

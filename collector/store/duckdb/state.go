@@ -2,6 +2,7 @@ package duckdb
 
 import (
 	"cmp"
+	"maps"
 
 	"github.com/gpumeter/gpumeter/collector/store"
 	"github.com/gpumeter/gpumeter/usage"
@@ -72,14 +73,20 @@ type state struct {
 	traits   map[int32]traits  // by unit
 	goodbyes map[int32][]goodbye
 	counts   store.Counts // Units is not kept here
-	others   int64        // documents and signs of life
+	// Hours before rolled are told by hour records, but for rough ones. Those
+	// before rolling are becoming so, and touched like them; it is guarded by
+	// DB.writing. moves counts what was kept.
+	rolled, rolling int32
+	rough           roughness
+	moves           uint64
+	others          int64 // documents and signs of life
 }
 
 func newState() *state {
 	return &state{
 		seqs: map[feed]usage.Ranges{}, aside: map[usage.ID][]usage.Hash{},
 		courses: map[course]spans{}, byGPU: map[string][]course{}, doubts: map[string][]span{},
-		traits: map[int32]traits{}, goodbyes: map[int32][]goodbye{},
+		traits: map[int32]traits{}, goodbyes: map[int32][]goodbye{}, rough: roughness{},
 	}
 }
 
@@ -94,4 +101,28 @@ func (s *state) addCourse(c course, spans spans) {
 func nodeOf(n usage.Node) usage.Node {
 	n.Driver, n.Agent = "", ""
 	return n
+}
+
+// follow makes s, which was read from the tables, the successor of the state
+// that old was: every rough hour may have been touched in between.
+func (s *state) follow(old *state) {
+	s.rolling, s.moves = old.rolling, old.moves+1
+	for _, hours := range s.rough {
+		for hour, t := range hours {
+			t.at = s.moves
+			hours[hour] = t
+		}
+	}
+}
+
+// frozen returns a copy of the state that does not change, for readers that
+// take long.
+func (s *state) frozen() *state {
+	out := *s
+	out.courses, out.byGPU, out.doubts = maps.Clone(s.courses), maps.Clone(s.byGPU), maps.Clone(s.doubts)
+	out.rough = roughness{}
+	for unit, hours := range s.rough {
+		out.rough[unit] = maps.Clone(hours)
+	}
+	return &out
 }

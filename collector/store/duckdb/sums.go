@@ -40,17 +40,27 @@ const (
 // question is one query while it is answered.
 type question struct {
 	contract.Query
+	reading
 	within    span  // the part of the slots that records cover
 	width     int64 // of a bucket, in ms
 	contested []contest
 	units     []unit
 	holders   []usage.Holder
 	reasons   []string
+	groups    []string // of holders
 	answer    contract.Answer
 }
 
 // prepare takes from the state what an answer needs.
 func (a *question) prepare(s *state) {
+	a.look(s)
+	if a.within.fromMs < a.within.toMs {
+		a.plan(s)
+	}
+}
+
+// look takes from the state all but how to read hours.
+func (a *question) look(s *state) {
 	edges := span{a.Edges[0], a.Edges[len(a.Edges)-1]}
 	a.within = edges.clip(s.extent())
 	if a.within.fromMs >= a.within.toMs {
@@ -68,21 +78,27 @@ func (a *question) ask(ctx context.Context, conn *sql.Conn) error {
 	if err := exec(ctx, conn, sqlAsk); err != nil {
 		return err
 	}
-	if err := errors.Join(a.putSpans(ctx, conn), a.putSlots(ctx, conn)); err != nil {
+	groups := a.group()
+	if err := a.checkCells(); err != nil {
 		return err
 	}
+	err := errors.Join(a.putSpans(ctx, conn), a.putSlots(ctx, conn), a.putHours(ctx, conn), groups.appendTo(ctx, conn, "temp"))
+	if err != nil {
+		return err
+	}
+	if err := a.putCounted(ctx, conn); err != nil {
+		return err
+	}
+	return a.addUp(ctx, conn)
+}
+
+// putCounted makes the view "counted" of the records that own their time.
+func (a *question) putCounted(ctx context.Context, conn *sql.Conn) error {
 	counted, err := a.settle(ctx, conn)
 	if err != nil {
 		return err
 	}
-	if err := exec(ctx, conn, counted); err != nil {
-		return err
-	}
-	sums := a.sums
-	if a.By.Held() {
-		sums = a.sumsByHolder
-	}
-	return errors.Join(sums(ctx, conn), a.straddles(ctx, conn))
+	return exec(ctx, conn, counted)
 }
 
 func (a *question) putSpans(ctx context.Context, conn *sql.Conn) error {
@@ -94,7 +110,7 @@ func (a *question) putSpans(ctx context.Context, conn *sql.Conn) error {
 	}
 	return rows{"asked_spans", len(spans), func(i int) []driver.Value {
 		s := spans[i]
-		return []driver.Value{s.Unit, s.FromMs, s.ToMs, int64(s.Key)}
+		return []driver.Value{s.Unit, s.FromMs, s.ToMs, a.cell(s.Key, 0, 0)}
 	}}.appendTo(ctx, conn, "temp")
 }
 
@@ -117,71 +133,21 @@ func (a *question) putSlots(ctx context.Context, conn *sql.Conn) error {
 	}
 	return rows{"asked_slots", len(parts), func(i int) []driver.Value {
 		p := parts[i]
-		return []driver.Value{p.bucket, a.Edges[p.slot], a.Edges[p.slot+1], int64(p.slot)}
+		return []driver.Value{p.bucket, a.Edges[p.slot], a.Edges[p.slot+1], a.cell(0, p.slot, 0)}
 	}}.appendTo(ctx, conn, "temp")
 }
 
-// args are the parameters that all statements of a question take.
+// args are the parameters that statements about records take.
 func (a *question) args(names ...string) []any {
-	values := map[string]int64{"from": a.within.fromMs, "to": a.within.toMs, "width": a.width}
+	return named(map[string]int64{"from": a.within.fromMs, "to": a.within.toMs, "width": a.width}, names)
+}
+
+func named(values map[string]int64, names []string) []any {
 	out := make([]any, len(names))
 	for i, name := range names {
 		out[i] = sql.Named(name, values[name])
 	}
 	return out
-}
-
-func (a *question) sums(ctx context.Context, conn *sql.Conn) error {
-	return each(ctx, conn, sqlSums, func(scan func(...any) error) error {
-		var s contract.Sum
-		err := scan(append([]any{&s.Key, &s.Slot}, fields(&s.Sums)...)...)
-		a.answer.Sums = append(a.answer.Sums, s)
-		return err
-	}, a.args("width", "from", "to")...)
-}
-
-// sumsByHolder says first which group every holder is of: there are far fewer
-// groups to add up by, and to read.
-func (a *question) sumsByHolder(ctx context.Context, conn *sql.Conn) error {
-	index := map[string]int{}
-	var names []string
-	groups := make([]int, len(a.holders))
-	for i, h := range a.holders {
-		name := a.By.Group(h)
-		n, ok := index[name]
-		if !ok {
-			n = len(names)
-			index[name] = n
-			names = append(names, name)
-		}
-		groups[i] = n
-	}
-	err := rows{"asked_groups", len(groups), func(i int) []driver.Value {
-		return []driver.Value{int32(i + 1), int32(groups[i])}
-	}}.appendTo(ctx, conn, "temp")
-	if err != nil {
-		return err
-	}
-	spoken := map[int]int{} // numbers in the answer
-	return each(ctx, conn, sqlSumsByHolder, func(scan func(...any) error) error {
-		var s contract.Sum
-		var group int
-		if err := scan(append([]any{&s.Key, &s.Slot, &group}, fields(&s.Sums)...)...); err != nil {
-			return err
-		}
-		if group < 0 {
-			return errors.New("a record has a holder which is not there")
-		}
-		n, ok := spoken[group]
-		if !ok {
-			n = len(a.answer.Groups)
-			spoken[group] = n
-			a.answer.Groups = append(a.answer.Groups, names[group])
-		}
-		s.Group = n
-		a.answer.Sums = append(a.answer.Sums, s)
-		return nil
-	}, a.args("width", "from", "to")...)
 }
 
 func (a *question) straddles(ctx context.Context, conn *sql.Conn) error {

@@ -1,11 +1,10 @@
--- Of the records that lie wholly inside one span and one slot, by the group of
--- their holder. A sum beyond 64 bits is held at their limit.
-SELECT s.key, t.slot, coalesce(g.grp, -1),
+-- The same, by the group of their holder: NULL if the holder is not there.
+SELECT s.cell + t.cell + g.cell AS sum_cell,
     sum(r.unhealthy_ms)::BIGINT, sum(r.unallocated_ms)::BIGINT, sum(r.idle_ms)::BIGINT,
     sum(r.unmeasured_ms)::BIGINT, sum(r.busy_ms)::BIGINT,
     sum(r.sm_active_ms)::BIGINT, sum(r.sm_known_ms)::BIGINT,
     least(sum(r.energy_mj), 9223372036854775807)::BIGINT, sum(r.energy_known_ms)::BIGINT
-FROM temp.main.counted r
+FROM temp.main.read r
 JOIN temp.main.asked_slots t
     ON r.start_ms // $width = t.bucket AND r.start_ms >= t.from_ms AND r.end_ms <= t.to_ms
 JOIN temp.main.asked_spans s
@@ -13,5 +12,4 @@ JOIN temp.main.asked_spans s
 LEFT JOIN temp.main.asked_groups g
     ON r.holder = g.holder
 WHERE r.start_ms >= $from AND r.end_ms <= $to
-GROUP BY s.key, t.slot, g.grp
-ORDER BY s.key, t.slot, g.grp
+GROUP BY sum_cell

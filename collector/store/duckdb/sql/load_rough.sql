@@ -1,0 +1,2 @@
+SELECT DISTINCT unit, hour
+FROM rough
