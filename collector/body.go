@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"sync/atomic"
+	"sync"
 
 	"github.com/gpumeter/gpumeter/usage"
 )
@@ -31,46 +31,6 @@ var (
 	errEncoding = errors.New("unsupported form")
 )
 
-// budget bounds the bytes that all posts hold in memory together.
-type budget struct {
-	limit int64
-	used  atomic.Int64
-}
-
-func (b *budget) take(n int64) bool {
-	if b.used.Add(n) > b.limit {
-		b.used.Add(-n)
-		return false
-	}
-	return true
-}
-
-// readPost reads the batches of a request. Nothing of a post counts if any
-// of its lines is malformed: the error names the line. The caller gives held
-// bytes back to the budget, also after an error.
-func readPost(w http.ResponseWriter, r *http.Request, b *budget) (p *post, held int64, err error) {
-	raw, err := unpacked(w, r)
-	if err != nil {
-		return nil, 0, err
-	}
-	p = &post{done: make(chan outcome, 1)}
-	source := &remembering{r: raw}
-	err = usage.Lines(source, func(body []byte) error {
-		if len(p.good)+len(p.bad) >= MaxPostBatches {
-			return fmt.Errorf("%w: more than %d batches", errTooLarge, MaxPostBatches)
-		}
-		if !b.take(int64(len(body))) {
-			return errBusy
-		}
-		held += int64(len(body))
-		return p.add(body)
-	})
-	if source.err != nil { // and not what is wrong with the line that it cut
-		err = fmt.Errorf("read post: %w", source.err)
-	}
-	return p, held, err
-}
-
 // remembering keeps the error that ended its reading.
 type remembering struct {
 	r   io.Reader
@@ -85,26 +45,27 @@ func (m *remembering) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// add sorts one batch: good, bad, or not to be told whose it is.
-func (p *post) add(body []byte) error {
+// add sorts one batch, and returns it: good, bad, or not to be told whose it
+// is.
+func (p *post) add(body []byte) (usage.Batch, error) {
 	s, err := usage.Open(body)
 	switch {
 	case s.Batch.Version > usage.WireVersion:
-		return fmt.Errorf("%w: wire version %d, this collector reads %d (upgrade it before its agents)", errEncoding, s.Batch.Version, usage.WireVersion)
+		return usage.Batch{}, fmt.Errorf("%w: wire version %d, this collector reads %d (upgrade it before its agents)", errEncoding, s.Batch.Version, usage.WireVersion)
 	case !readable(s.Batch.ID()):
 		if err == nil {
 			err = s.Batch.Check()
 		}
-		return fmt.Errorf("batch without a readable identity: %w", err)
+		return usage.Batch{}, fmt.Errorf("batch without a readable identity: %w", err)
 	case err == nil:
 		err = s.Batch.Check()
 	}
 	if err != nil {
 		p.bad = append(p.bad, refused{s, err.Error()})
-		return nil
+		return s.Batch, nil
 	}
 	p.good = append(p.good, s)
-	return nil
+	return s.Batch, nil
 }
 
 // readable reports whether an identity is one that agents make.
@@ -121,21 +82,25 @@ func isHex32(s string) bool {
 	return len(s) == 32
 }
 
+// unpackers are gzip readers, each of some 40 kB, which is more than most
+// posts.
+var unpackers = sync.Pool{New: func() any { return new(gzip.Reader) }}
+
 // unpacked returns the body of a request, bounded before anything is
-// allocated for it.
-func unpacked(w http.ResponseWriter, r *http.Request) (io.Reader, error) {
+// allocated for it. It is read before free is called.
+func unpacked(w http.ResponseWriter, r *http.Request) (body io.Reader, free func(), err error) {
 	switch e := r.Header.Get("Content-Encoding"); e {
 	case "", "identity":
-		return http.MaxBytesReader(w, r.Body, MaxPostRawBytes), nil
+		return http.MaxBytesReader(w, r.Body, MaxPostRawBytes), func() {}, nil
 	case "gzip":
 		packed := &counter{r: http.MaxBytesReader(w, r.Body, MaxPostBytes)}
-		z, err := gzip.NewReader(packed)
-		if err != nil {
-			return nil, fmt.Errorf("unpack post: %w", err)
+		z := unpackers.Get().(*gzip.Reader)
+		if err := z.Reset(packed); err != nil {
+			return nil, nil, fmt.Errorf("unpack post: %w", err)
 		}
-		return &bounded{r: z, packed: packed}, nil
+		return &bounded{r: z, packed: packed}, func() { unpackers.Put(z) }, nil
 	default:
-		return nil, fmt.Errorf("%w: content encoding %q is neither gzip nor identity", errEncoding, e)
+		return nil, nil, fmt.Errorf("%w: content encoding %q is neither gzip nor identity", errEncoding, e)
 	}
 }
 

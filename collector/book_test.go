@@ -117,7 +117,8 @@ func TestMetricsCountWhatCame(t *testing.T) {
 		`gpumeter_collector_quarantined_batches_total`:         "1",
 		`gpumeter_collector_refused_posts_total{code="400"}`:   "1",
 		`gpumeter_collector_commit_seconds_count`:              "2",
-		`gpumeter_collector_queued_posts`:                      "0",
+		`gpumeter_collector_queued_posts{lane="live"}`:         "0",
+		`gpumeter_collector_queued_posts{lane="backlog"}`:      "0",
 		`gpumeter_collector_held_bytes`:                        "0",
 	} {
 		if got := metric(t, h, series); got != want {

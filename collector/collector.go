@@ -39,27 +39,26 @@ const (
 	// hundreds of posts to share one fsync.
 	DefaultLinger = 20 * time.Millisecond
 
-	maxGroup    = 4096             // batches in one commit
-	maxQueue    = 1024             // posts that wait for a commit
 	maxHeld     = 128 << 20        // bytes of posts in memory, all together; decoded they take several times as much
 	commitLimit = 30 * time.Second // for one commit
-	retryAfter  = 2 * time.Second  // what a sender is asked to wait
+	storeRest   = 2 * time.Second  // what a sender is asked to wait while the store is in trouble
 	maxReports  = 4                // reports computed at one time
 )
 
 // Collector takes batches and answers with reports. Handler may be used
 // before and after Run; posts are committed only while Run runs.
 type Collector struct {
-	cfg     Config
-	queue   chan *post
-	stopped chan struct{} // closed when Run has returned
-	held    budget
-	reports chan struct{} // a place in it is the right to compute a report
-	metrics *metrics
-	tally   *tally
-	outlook *outlook
-	books   *Books
-	keeper  *keeper
+	cfg        Config
+	queue      *queue
+	stopped    chan struct{} // closed when Run has returned
+	held       budget
+	allowances allowances
+	reports    chan struct{} // a place in it is the right to compute a report
+	metrics    *metrics
+	tally      *tally
+	outlook    *outlook
+	books      *Books
+	keeper     *keeper
 }
 
 // New returns a Collector. It starts nothing.
@@ -71,11 +70,12 @@ func New(cfg Config) *Collector {
 		cfg.Book = &Book{}
 	}
 	c := &Collector{
-		cfg:     cfg,
-		queue:   make(chan *post, maxQueue),
-		stopped: make(chan struct{}),
-		held:    budget{limit: maxHeld},
-		reports: make(chan struct{}, maxReports),
+		cfg:        cfg,
+		queue:      newQueue(),
+		stopped:    make(chan struct{}),
+		held:       budget{limit: maxHeld},
+		allowances: allowances{used: map[string]spent{}},
+		reports:    make(chan struct{}, maxReports),
 	}
 	c.tally = &tally{store: cfg.Store, contracts: cfg.Book.Contracts, now: cfg.Now, log: cfg.Log}
 	c.outlook = newOutlook(c)

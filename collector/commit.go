@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/gpumeter/gpumeter/collector/store"
 	"github.com/gpumeter/gpumeter/usage"
@@ -15,9 +14,19 @@ import (
 type post struct {
 	good []usage.Sealed
 	bad  []refused
+	lane lane
 	// done gets the outcome; it has room for it, so that a requester who went
 	// away does not hold up the group.
 	done chan outcome
+}
+
+// rows measures what a post costs to commit.
+func (p *post) rows() int {
+	n := len(p.good) + len(p.bad)
+	for i := range p.good {
+		n += len(p.good[i].Batch.Records)
+	}
+	return n
 }
 
 // refused is a batch that cannot be accepted, with the reason.
@@ -44,32 +53,14 @@ func (c *Collector) Run(ctx context.Context) error {
 	counting.Go(func() { c.outlook.run(ctx) })
 	defer counting.Wait()
 	for {
-		select {
-		case <-ctx.Done():
+		group := c.queue.gather(ctx, c.cfg.Linger)
+		if len(group) == 0 {
 			return nil
-		case first := <-c.queue:
-			c.commit(ctx, c.gather(ctx, first))
 		}
+		c.queue.begin(group, c.cfg.Now())
+		c.commit(ctx, group)
+		c.queue.end(c.cfg.Now())
 	}
-}
-
-// gather collects the posts that share one commit.
-func (c *Collector) gather(ctx context.Context, first *post) []*post {
-	group, n := []*post{first}, len(first.good)
-	linger := time.NewTimer(c.cfg.Linger)
-	defer linger.Stop()
-	for n < maxGroup {
-		select {
-		case p := <-c.queue:
-			group = append(group, p)
-			n += len(p.good)
-		case <-linger.C:
-			return group
-		case <-ctx.Done():
-			return group
-		}
-	}
-	return group
 }
 
 // commit makes a group durable and answers each of its posts.

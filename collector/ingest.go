@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/gpumeter/gpumeter/usage"
 )
@@ -38,22 +40,17 @@ type Quarantined struct {
 
 // takeUsage is POST /v1/usage.
 func (c *Collector) takeUsage(w http.ResponseWriter, r *http.Request) {
-	p, held, err := readPost(w, r, &c.held)
-	defer c.held.used.Add(-held)
-	if err != nil {
+	in := c.newIntake()
+	defer in.done()
+	if err := in.read(w, r); err != nil {
 		c.refuse(w, err)
 		return
 	}
-	select {
-	case c.queue <- p:
-	default:
-		c.refuse(w, errBusy)
-		return
-	}
+	in.put()
 	// A requester who went away is not waited for elsewhere: the post is in
 	// the queue, and its bytes are held, until it is committed.
 	select {
-	case out := <-p.done:
+	case out := <-in.post.done:
 		c.answerPost(w, out)
 	case <-c.stopped:
 		c.refuse(w, errStopped)
@@ -77,18 +74,28 @@ var errStore = errors.New("the store did not take the post: nothing of it is ack
 func (c *Collector) refuse(w http.ResponseWriter, err error) {
 	status := statusOf(err)
 	c.metrics.refusedPosts.WithLabelValues(strconv.Itoa(status)).Inc()
-	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
+	var busy *busyError
+	switch {
+	case errors.As(err, &busy):
+		setRetryAfter(w, busy.wait)
+	case status == http.StatusServiceUnavailable:
+		setRetryAfter(w, storeRest)
 	}
 	writeError(w, status, err)
 }
 
+// setRetryAfter asks to be left alone for whole seconds, at least one.
+func setRetryAfter(w http.ResponseWriter, wait time.Duration) {
+	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(max(wait.Seconds(), 1)))))
+}
+
 func statusOf(err error) int {
 	var large *http.MaxBytesError
+	var busy *busyError
 	switch {
 	case errors.As(err, &large), errors.Is(err, errTooLarge), errors.Is(err, bufio.ErrTooLong):
 		return http.StatusRequestEntityTooLarge
-	case errors.Is(err, errBusy):
+	case errors.As(err, &busy):
 		return http.StatusTooManyRequests
 	case errors.Is(err, errEncoding):
 		return http.StatusUnsupportedMediaType

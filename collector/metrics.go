@@ -84,7 +84,7 @@ func (m *metrics) count(s store.Status, b *usage.Batch) {
 type gauges struct{ c *Collector }
 
 var (
-	queueDesc     = prometheus.NewDesc("gpumeter_collector_queued_posts", "Posts that wait for a commit.", nil, nil)
+	queueDesc     = prometheus.NewDesc("gpumeter_collector_queued_posts", "Posts that wait for a commit; live ones go first.", []string{"lane"}, nil)
 	heldDesc      = prometheus.NewDesc("gpumeter_collector_held_bytes", "Bytes of posts that are read or wait for a commit.", nil, nil)
 	contractsDesc = prometheus.NewDesc("gpumeter_collector_contracts", "Contracts in force.", nil, nil)
 	modifiedDesc  = prometheus.NewDesc("gpumeter_collector_contract_file_modified_timestamp_seconds", "When the contract file in force was written.", nil, nil)
@@ -105,7 +105,9 @@ func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
 func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64) { ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v) }
 	book := g.c.cfg.Book.state()
-	gauge(queueDesc, float64(len(g.c.queue)))
+	for l, n := range g.c.queue.lengths() {
+		ch <- prometheus.MustNewConstMetric(queueDesc, prometheus.GaugeValue, float64(n), lane(l).String())
+	}
 	gauge(heldDesc, float64(g.c.held.used.Load()))
 	gauge(contractsDesc, float64(book.contracts))
 	if !book.modified.IsZero() {
