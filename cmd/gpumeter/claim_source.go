@@ -24,7 +24,7 @@ type claimArgs struct {
 func (a *claimArgs) flags(cmd *cobra.Command) {
 	a.source.flags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&a.Ask.Month, "period", "", "month, 2026-10 (default: the current one)")
+	f.StringVar(&a.Ask.Month, "month", "", "month, 2026-10 (default: the current one)")
 	f.StringVar(&a.Ask.Contract, "contract", "", "one contract only")
 }
 
