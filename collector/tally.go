@@ -38,6 +38,8 @@ type tally struct {
 	// Of the one goroutine that advances.
 	loaded bool
 	counts counts
+	began  time.Time // when it first looked
+	until  time.Time // nothing is counted before it
 
 	mu          sync.Mutex // guards what follows
 	shown       counts     // counts, but no number below what was shown before
@@ -77,6 +79,9 @@ func (t *tally) advance(ctx context.Context, now time.Time) error {
 		return fmt.Errorf("read presence: %w", err)
 	}
 	t.set(func() { t.fleet = countFleet(presences, now) })
+	if waits, err := t.waits(ctx, now); waits || err != nil {
+		return err
+	}
 	to := now.Add(-tallyLag).Truncate(time.Minute)
 	hour := to.Truncate(time.Hour)
 	if !t.loaded {

@@ -218,6 +218,68 @@ func TestNothingShownFallsWhereAnotherCounted(t *testing.T) {
 	}
 }
 
+// TestAnOutageOfTheCollectorIsNotCountedBeforeAgentsAreBack has the records of an
+// outage come five minutes after it.
+func TestAnOutageOfTheCollectorIsNotCountedBeforeAgentsAreBack(t *testing.T) {
+	x := newTallied(t)
+	for at := tallyStart.Add(-30 * time.Minute); at.Before(tallyStart); at = at.Add(time.Minute) {
+		x.send(at)
+	}
+	x.alive(tallyStart.Add(-time.Hour), tallyStart)
+	x.step(x.tally)
+	x.leave(ended(t))
+	was := x.counts
+	x.clock = x.clock.Add(30 * time.Minute)
+	x.tally = x.another()
+	x.alive(x.clock, x.clock)
+	x.step(x.tally)
+	x.clock = x.clock.Add(5 * time.Minute)
+	x.step(x.tally)
+	for at := tallyStart; at.Before(x.clock); at = at.Add(time.Minute) {
+		x.send(at)
+	}
+	if x.shown.AtMs != 0 {
+		t.Errorf("counted up to %d before agents could be back", x.shown.AtMs)
+	}
+	x.clock = x.clock.Add(2 * time.Minute)
+	x.step(x.tally)
+	more := (x.counts.AtMs - was.AtMs)
+	if got := x.buckets(x.tally)[contract.Busy] - was.Tranches["c/t"].Buckets[contract.Busy]; got != more || more != 37*60_000 {
+		t.Errorf("%d ms busy of %d, want all of 37 minutes", got, more)
+	}
+}
+
+// alive has a collector be there in a span of time.
+func (x *tallied) alive(from, to time.Time) {
+	x.t.Helper()
+	if err := x.model.Beat(x.t.Context(), contract.Life{FromMs: from.UnixMilli(), ToMs: to.UnixMilli()}); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+func TestReturnedIsAfterAnOutageOfAll(t *testing.T) {
+	minute := func(n int) int64 { return tallyStart.Add(time.Duration(n) * time.Minute).UnixMilli() }
+	f := func(want bool, bounds ...int) {
+		t.Helper()
+		var lives []contract.Life
+		for i := 0; i+1 < len(bounds); i += 2 {
+			lives = append(lives, contract.Life{FromMs: minute(bounds[i]), ToMs: minute(bounds[i+1])})
+		}
+		if got := returned(lives, tallyStart); got != want {
+			t.Errorf("lives %v: %v, want %v", bounds, got, want)
+		}
+	}
+	f(false)                    // a new store
+	f(false, 0, 0)              // its collector said so already
+	f(false, -90, -10)          // a restart
+	f(true, -90, -11)           // an outage
+	f(true, -90, -30, -6, 0)    // that ended just now
+	f(false, -90, -30, -7, 0)   // and is over
+	f(false, -90, -1, -60, -30) // another ran all the time
+	f(false, -60, -30, -90, -1) // in whatever order
+	f(true, -60, -40, -90, -50) // both stopped
+}
+
 // silenced is a store that keeps no documents.
 type silenced struct{ store.Store }
 
