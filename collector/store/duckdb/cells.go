@@ -14,8 +14,15 @@ import (
 	"github.com/gpumeter/gpumeter/usage"
 )
 
+// cellBits is DuckDB's perfect_ht_threshold: a report by 20 teams, 50 keys and
+// 31 days has 31,000 cells.
+const cellBits = 17
+
 // A cell is what is added up together: one key, slot and group of holders as
 // one number, by which DuckDB adds up about twice as fast as by three.
+//
+// Up to 2^cellBits cells are an array that the number indexes, some 250 bytes
+// for each cell and thread; more of them are a hash table.
 type cellSum struct {
 	cell int64
 	usage.Sums

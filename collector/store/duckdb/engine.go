@@ -53,6 +53,7 @@ func settings(o Options) url.Values {
 	v := url.Values{}
 	v.Set("memory_limit", strconv.FormatInt(o.MemoryLimit, 10)+"B")
 	v.Set("threads", strconv.Itoa(o.Threads))
+	v.Set("perfect_ht_threshold", strconv.Itoa(cellBits))
 	v.Set("autoinstall_known_extensions", "false")
 	v.Set("autoload_known_extensions", "false")
 	return v

@@ -2,14 +2,17 @@ package duckdb_test
 
 import (
 	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/gpumeter/gpumeter/collector/store/duckdb"
 	"github.com/gpumeter/gpumeter/contract"
-	"github.com/gpumeter/gpumeter/usage"
 )
 
-// With -gpus 10000 the month holds 7.2 million records.
+// With -gpus 10000 the month holds 7.2 million hour records.
 var benchGPUs = flag.Int("gpus", 1000, "GPUs of BenchmarkSums and BenchmarkOpen, a multiple of 8")
 
 // month makes a store with 30 days of hour records of every GPU.
@@ -19,18 +22,23 @@ func month(b *testing.B, dir string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for seq := range uint64(720) {
-		batches := make([]usage.Sealed, *benchGPUs/8)
-		for n := range batches {
-			batches[n] = node(b, n, seq+1, t0+int64(seq)*hour, hour)
-		}
-		if _, err := db.Append(b.Context(), batches); err != nil {
-			b.Fatal(err)
-		}
-	}
 	if err := db.Close(); err != nil {
 		b.Fatal(err)
 	}
+	text, err := os.ReadFile("testdata/month.sql")
+	if err != nil {
+		b.Fatal(err)
+	}
+	sql := strings.NewReplacer("$gpus", fmt.Sprint(*benchGPUs), "$first", fmt.Sprintf("%d::BIGINT", t0/hour)).Replace(string(text))
+	path := filepath.Join(dir, database)
+	if err := alter(path, sql); err != nil {
+		b.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(info.Size())/float64(*benchGPUs*720), "bytes/hour")
 }
 
 // BenchmarkSums adds up a month by day and by 50 keys, as a report does.
@@ -72,7 +80,7 @@ func benchmarkSums(b *testing.B, by contract.By) {
 	var sums int
 	for b.Loop() {
 		a, err := db.Sums(b.Context(), q)
-		if sums = len(a.Sums); err != nil || sums < 50*30 || (sums != 50*30) != (by == contract.ByHolder) || len(a.Straddles) != 0 {
+		if sums = len(a.Sums); err != nil || sums < 50*30 || (sums != 50*30) != by.Held() || len(a.Straddles) != 0 {
 			b.Fatalf("%d sums, %d straddling records, %v", len(a.Sums), len(a.Straddles), err)
 		}
 	}
