@@ -102,20 +102,32 @@ func (q *queue) wake() {
 // gather waits for a post, gives others linger to join it unless enough are
 // there, and returns those that share one commit; none when ctx has ended.
 func (q *queue) gather(ctx context.Context, linger time.Duration) []*post {
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-q.ready:
-	}
-	if !q.full() {
-		t := time.NewTimer(linger)
-		defer t.Stop()
+	for {
 		select {
-		case <-t.C:
 		case <-ctx.Done():
+			return nil
+		case <-q.ready:
+		}
+		q.linger(ctx, linger)
+		// A post that joined one which lingered was taken with it, and has left
+		// its wake behind: then there is nothing.
+		if group := q.take(); len(group) > 0 {
+			return group
 		}
 	}
-	return q.take()
+}
+
+// linger waits for others to join what waits, unless enough is there.
+func (q *queue) linger(ctx context.Context, d time.Duration) {
+	if q.full() {
+		return
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
 }
 
 func (q *queue) full() bool {

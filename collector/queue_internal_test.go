@@ -1,8 +1,10 @@
 package collector
 
 import (
+	"context"
 	"math/rand/v2"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gpumeter/gpumeter/usage"
@@ -66,6 +68,39 @@ func TestTakeServesBothLanes(t *testing.T) {
 			t.Fatalf("%v places, %v rows are left of an empty queue", q.places, q.rows)
 		}
 	}
+}
+
+// TestGatherWaitsThroughAWakeForNothing lets a post join one that lingers: it is
+// taken with it, and its own wake finds nothing.
+func TestGatherWaitsThroughAWakeForNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue()
+		ctx, cancel := context.WithCancel(t.Context())
+		groups := make(chan int)
+		go func() {
+			defer close(groups)
+			for {
+				n := len(q.gather(ctx, time.Second))
+				if n == 0 {
+					return
+				}
+				groups <- n
+			}
+		}()
+		for range 3 {
+			q.mustPut(t, waiting(liveLane, 9))
+			synctest.Wait() // it lingers
+			q.mustPut(t, waiting(liveLane, 9))
+			if n := <-groups; n != 2 {
+				t.Fatalf("%d posts in a commit, want 2", n)
+			}
+			time.Sleep(time.Minute)
+		}
+		cancel()
+		if n, open := <-groups; open {
+			t.Errorf("%d posts after the end", n)
+		}
+	})
 }
 
 // TestTurnFollowsQueueAndPace refuses posts in front of a queue whose commits
