@@ -20,8 +20,11 @@ const AgentVersion = "simulated"
 // DefaultGPUs is about how many GPUs a fleet has that nobody gave a size.
 const DefaultGPUs = 1000
 
+// Clouds is in how many clouds a fleet may be.
+const Clouds = 5
+
 // maxGPUs keeps a mistyped size from filling the memory.
-const maxGPUs = 100_000
+const maxGPUs = 1_000_000
 
 // Config says which fleet to make up.
 type Config struct {
@@ -29,6 +32,8 @@ type Config struct {
 	// GPUs is about how many GPUs there are; every pool keeps at least one
 	// node. 0 means DefaultGPUs.
 	GPUs int
+	// Clouds is in how many clouds they stand, from 1 to Clouds; 0 is all.
+	Clouds int
 	// Start is when the story begins; its UTC date is day 0 of every pool, in
 	// the pool's own time zone.
 	Start time.Time
@@ -67,13 +72,20 @@ func New(cfg Config) (*Fleet, error) {
 	if cfg.GPUs < 0 || cfg.GPUs > maxGPUs {
 		return nil, fmt.Errorf("fleet of %d GPUs: not between 1 and %d", cfg.GPUs, maxGPUs)
 	}
+	if cfg.Clouds == 0 {
+		cfg.Clouds = Clouds
+	}
+	if cfg.Clouds < 0 || cfg.Clouds > Clouds {
+		return nil, fmt.Errorf("fleet in %d clouds: not between 1 and %d", cfg.Clouds, Clouds)
+	}
 	if cfg.Start.Unix() < 0 {
 		return nil, fmt.Errorf("fleet from %s: before 1970", cfg.Start.Format(time.RFC3339))
 	}
 	y, m, d := cfg.Start.UTC().Date()
 	f := &Fleet{seed: cfg.Seed, start: time.Date(y, m, d, 0, 0, 0, 0, time.UTC)}
-	for _, p := range pools {
-		f.pools = append(f.pools, p.scaled(cfg.GPUs))
+	table, size := ofClouds(cfg.Clouds)
+	for _, p := range table {
+		f.pools = append(f.pools, p.scaled(cfg.GPUs, size))
 	}
 	for i := range f.pools {
 		if err := f.build(&f.pools[i]); err != nil {

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"slices"
 	"time"
 
 	"github.com/gpumeter/gpumeter/usage"
@@ -111,13 +112,30 @@ var products = map[string]product{
 	"GB200": {"NVIDIA GB200", 186 * gib, 140, 1200},
 }
 
-// scaled returns the pool for a fleet of about gpus GPUs.
-func (p pool) scaled(gpus int) pool {
+// ofClouds returns the pools of the first n clouds, and about how many GPUs
+// they are.
+func ofClouds(n int) (table []pool, size int) {
+	var seen []string
+	for _, p := range pools {
+		if !slices.Contains(seen, p.cloud.Provider) {
+			seen = append(seen, p.cloud.Provider)
+		}
+		if len(seen) > n {
+			return table, size
+		}
+		table, size = append(table, p), size+p.nodes*p.per
+	}
+	return table, tableGPUs
+}
+
+// scaled returns the pool for a fleet of about gpus GPUs, where the table has
+// size of them.
+func (p pool) scaled(gpus, size int) pool {
 	scale := func(n int) int {
 		if n == 0 {
 			return 0
 		}
-		return max(1, (n*gpus+tableGPUs/2)/tableGPUs)
+		return max(1, (n*gpus+size/2)/size)
 	}
 	all := p.early == p.nodes
 	p.nodes, p.early, p.missing = scale(p.nodes), scale(p.early), scale(p.missing)

@@ -39,9 +39,8 @@ func (f *Fleet) stream(kind string, from int64) *stream {
 	return s
 }
 
-// seal gives a batch its place in the chain of node i.
-func (s *stream) seal(i int, b usage.Batch) (usage.Sealed, error) {
-	t := &s.tails[i]
+// seal gives a batch the next place in the chain.
+func (t *tail) seal(b usage.Batch) (usage.Sealed, error) {
 	b.Epoch, b.Seq, b.Prev = t.epoch, t.seq+1, t.prev
 	sealed, err := usage.Seal(b)
 	if err != nil {
@@ -67,7 +66,7 @@ func (f *Fleet) History(from, to time.Time) iter.Seq2[usage.Sealed, error] {
 				if len(b.Records) == 0 {
 					continue
 				}
-				sealed, err := s.seal(i, b)
+				sealed, err := s.tails[i].seal(b)
 				if !yield(sealed, err) || err != nil {
 					return
 				}
@@ -92,36 +91,32 @@ func (f *Fleet) hours(n *node, from, to int64) usage.Batch {
 // Minutes writes minute records for the whole fleet, one minute after the
 // other. It is not for concurrent use.
 type Minutes struct {
-	s  *stream
-	at int64
+	agents []*Agent
+	at     time.Time
 }
 
 // Minutes begins at the first whole minute from a time on.
 func (f *Fleet) Minutes(from time.Time) *Minutes {
-	at := ceil(from.Unix(), 60)
-	return &Minutes{f.stream("minutes", at), at}
+	return &Minutes{f.Agents(from), time.Unix(ceil(from.Unix(), 60)*60, 0).UTC()}
 }
 
 // Start is when the minute begins that Next will return.
-func (m *Minutes) Start() time.Time { return time.Unix(m.at*60, 0).UTC() }
+func (m *Minutes) Start() time.Time { return m.at }
 
 // Next returns the next minute: one batch for each node that has anything to
 // say.
 func (m *Minutes) Next() ([]usage.Sealed, error) {
 	var out []usage.Sealed
-	for i, n := range m.s.f.nodes {
-		w := m.s.f.writer(n, m.at, m.at+1)
-		w.records(m.at, m.at+1)
-		if len(w.b.Records) == 0 {
-			continue
-		}
-		sealed, err := m.s.seal(i, w.b)
+	for _, a := range m.agents {
+		sealed, ok, err := a.Next()
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, sealed)
+		if ok {
+			out = append(out, sealed)
+		}
 	}
-	m.at++
+	m.at = m.at.Add(time.Minute)
 	return out, nil
 }
 
