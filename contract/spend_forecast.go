@@ -52,10 +52,10 @@ func (a *account) close(out *CommitmentSpend, drawn Money) error {
 	return err
 }
 
-// project adds what the rate of a span comes to at the end. A span that begins
-// before the term, or has a gap, has no rate.
+// project adds what the rate of a span comes to at the end. A span that is not
+// known throughout, as one that begins before the term, has no rate.
 func (a *account) project(out *CommitmentSpend, name string, window timeSpan, drawn Money) error {
-	if window.fromMs < a.m.FromMs || len(window.without(a.known)) > 0 || window.ms() == 0 {
+	if len(window.without(a.known)) > 0 || window.ms() == 0 {
 		return nil
 	}
 	_, _, in, err := a.drawn(window)

@@ -379,6 +379,45 @@ func TestStatusFollowsTheRequiredRate(t *testing.T) {
 	f(3_000+335*125+1, SpendShort)
 }
 
+// TestStatusGoesByFourWeeks draws twice as much in the last week as before.
+func TestStatusGoesByFourWeeks(t *testing.T) {
+	c := pool()
+	c.Commitments[0].Total = (3_700 + 335*150) * micro
+	bill := monthBill(4)
+	for i := range 30 {
+		x := usageOf(100)
+		if i >= 23 {
+			x = usageOf(200)
+		}
+		x.FromMs, x.ToMs = at(4, 1+i), at(4, 2+i)
+		bill.Charges = append(bill.Charges, x)
+	}
+	s := spendOf(t, c, at(5, 1), bill)
+	wantMoney(t, "shortfall", s.Shortfall, 335*25) // of 125 a day
+	if s.Status != SpendAtRisk || s.Shortfall.Basis != "at the rate of 28d" {
+		t.Errorf("%s, %s; want at risk at the rate of 28d", s.Status, s.Shortfall.Basis)
+	}
+}
+
+// TestMissedFloorIsShortWhateverTheRate draws enough for the total, and was late
+// for a floor.
+func TestMissedFloorIsShortWhateverTheRate(t *testing.T) {
+	c := pool()
+	c.Commitments[0].Total = 20_000 * micro
+	c.Commitments[0].Floors = []Floor{{FromMs: at(4, 1), ToMs: at(5, 1), Amount: 3_500 * micro}}
+	bill := monthBill(4)
+	for i := range 30 {
+		x := usageOf(100)
+		x.FromMs, x.ToMs = at(4, 1+i), at(4, 2+i)
+		bill.Charges = append(bill.Charges, x)
+	}
+	s := spendOf(t, c, at(5, 1), bill)
+	wantMoney(t, "shortfall", s.Shortfall, 500)
+	if s.Status != SpendShort {
+		t.Errorf("status = %s, want short", s.Status)
+	}
+}
+
 func TestStatedCommitmentIsComparedWithTheFile(t *testing.T) {
 	c := pool()
 	r, err := Spend(&SpendInput{Contracts: []Contract{c}, AtMs: at(5, 1), Stated: []StatedCommitment{
