@@ -88,11 +88,4 @@ func (f *folder) path(name string) string { return filepath.Join(f.dir, name) }
 func (f *folder) release() error { return f.lock.Close() }
 
 // sync makes the names in the folder durable.
-func (f *folder) sync() error {
-	d, err := os.Open(f.dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
+func (f *folder) sync() error { return syncFolder(f.dir) }
