@@ -43,6 +43,15 @@ type Statement struct {
 	Total    Line      `json:"total"`
 }
 
+// InZone is a time on the clocks of a billing zone, of which the JSON forms keep
+// the offset only; in UTC where this machine does not know the zone.
+func InZone(at time.Time, zone string) time.Time {
+	if z, err := time.LoadLocation(zone); err == nil {
+		return at.In(z)
+	}
+	return at.UTC()
+}
+
 // Line is the ledger of one tranche, or of all of a contract.
 //
 // Buckets.Total() == ContractedMs, exactly; for the priced part,

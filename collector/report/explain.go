@@ -18,7 +18,7 @@ func ExplainText(w io.Writer, x contract.Explanation, o Options) error {
 	}
 	t := &text{o: o}
 	t.line("%s", t.paint(bold, x.Contract+", "+x.Period+": "+x.Quantity))
-	t.line("%s to %s, data up to %s", x.From.Format("2006-01-02 15:04"), moment(x.To), moment(x.AsOf))
+	t.line("%s, data up to %s", bounds(x.From, x.To, x.Zone), moment(x.AsOf))
 	t.blank()
 	t.note("rule", "%s", x.Rule)
 	if x.Actor != "" {

@@ -97,10 +97,10 @@ func (d *document) statement(s *contract.Statement) {
 	d.print("\n## %s / %s\n\n", mark(s.Provider), mark(s.Contract))
 	l := &s.Total
 	if !s.From.Before(s.To) {
-		d.print("Its period begins at %s: nothing of it is settled yet.\n", moment(s.From))
+		d.print("Its period begins at %s: nothing of it is settled yet.\n", moment(contract.InZone(s.From, s.Zone)))
 		return
 	}
-	d.print("%s to %s, %s contracted at its end.\n", s.From.Format("2006-01-02 15:04"), moment(s.To), gpus(l.GPUs))
+	d.print("%s, %s contracted at its end.\n", bounds(s.From, s.To, s.Zone), gpus(l.GPUs))
 	if l.ContractedMs > 0 {
 		d.table("", "GPU-hours:", s.Currency+":", "of contracted:", "who can act")
 		for i, x := range l.Waterfall() {

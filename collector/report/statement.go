@@ -17,10 +17,10 @@ func (t *text) statement(s *contract.Statement) {
 	}
 	t.line("%s", t.paint(bold, head))
 	if !s.From.Before(s.To) {
-		t.line("its period begins at %s: nothing of it is settled yet", moment(s.From))
+		t.line("its period begins at %s: nothing of it is settled yet", moment(contract.InZone(s.From, s.Zone)))
 		return
 	}
-	t.line("%s to %s", s.From.Format("2006-01-02 15:04"), moment(s.To))
+	t.line("%s", bounds(s.From, s.To, s.Zone))
 	t.line("%s contracted at its end, in %s", gpus(s.Total.GPUs), tranchesOf(len(s.Tranches)))
 	if s.Total.ContractedMs == 0 {
 		t.line("no capacity is contracted in this period")

@@ -46,6 +46,11 @@ func moment(at time.Time) string {
 	return at.Format(form) + " " + zone
 }
 
+// bounds writes a span on the clocks of a billing zone.
+func bounds(from, to time.Time, zone string) string {
+	return contract.InZone(from, zone).Format("2006-01-02 15:04") + " to " + moment(contract.InZone(to, zone))
+}
+
 // summary has one line for each contract.
 func (t *text) summary() {
 	t.blank()

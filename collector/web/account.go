@@ -43,11 +43,11 @@ type check struct {
 
 func accountOf(s *contract.Statement, by contract.By) account {
 	l := &s.Total
-	zone := s.From.Location().String()
+	from, to := contract.InZone(s.From, s.Zone), contract.InZone(s.To, s.Zone)
 	a := account{
 		Anchor: anchor(s.Contract), ID: s.Contract, Title: s.Title, Cloud: s.Provider, Currency: s.Currency,
 		GPUs:   contract.Grouped(int64(l.GPUs)),
-		Period: s.From.Format("2006-01-02 15:04") + " – " + s.To.Format("2006-01-02 15:04") + " " + zone,
+		Period: from.Format("2006-01-02 15:04") + " – " + to.Format("2006-01-02 15:04") + " " + to.Location().String(),
 	}
 	switch {
 	case !s.From.Before(s.To):
