@@ -28,10 +28,10 @@ type cellSum struct {
 	usage.Sums
 }
 
-// cell numbers cells by key, slot and group. It is the sum of the numbers of
-// its parts.
-func (a *question) cell(key, slot, group int) int64 {
-	return (int64(key)*a.slots()+int64(slot))*a.groupCount() + int64(group)
+// cell numbers cells by key and slot, those of the first group; the others
+// follow it. It is the sum of the numbers of its parts.
+func (a *question) cell(key, slot int) int64 {
+	return (int64(key)*a.slots() + int64(slot)) * a.groupCount()
 }
 
 func (a *question) parts(cell int64) (key, slot, group int) {

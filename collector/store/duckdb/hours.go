@@ -37,13 +37,6 @@ func (r roughness) set(h unitHour, t touch) {
 	r[h.unit][h.hour] = t
 }
 
-func (r roughness) clear(h unitHour) {
-	delete(r[h.unit], h.hour)
-	if len(r[h.unit]) == 0 {
-		delete(r, h.unit)
-	}
-}
-
 // reading is how a question's time is read: whole hours of units from hour
 // records, all else record by record. Every hour of a unit that is asked for is
 // read in one of these ways.
@@ -201,7 +194,7 @@ func (a *question) putRead(ctx context.Context, conn *sql.Conn) (bool, error) {
 func (a *question) putHours(ctx context.Context, conn *sql.Conn) error {
 	err := rows{"asked_span_hours", len(a.spans), func(i int) []driver.Value {
 		h := &a.spans[i]
-		return []driver.Value{h.unit, int32(h.from), int32(h.to), a.cell(h.key, 0, 0)}
+		return []driver.Value{h.unit, int32(h.from), int32(h.to), a.cell(h.key, 0)}
 	}}.appendTo(ctx, conn, "temp")
 	if err != nil {
 		return err
@@ -222,7 +215,7 @@ func (a *question) putHours(ctx context.Context, conn *sql.Conn) error {
 	}
 	return rows{"asked_slot_hours", len(parts), func(i int) []driver.Value {
 		p := parts[i]
-		return []driver.Value{int32(p.bucket), int32(p.from), int32(p.to), a.cell(0, p.slot, 0)}
+		return []driver.Value{int32(p.bucket), int32(p.from), int32(p.to), a.cell(0, p.slot)}
 	}}.appendTo(ctx, conn, "temp")
 }
 

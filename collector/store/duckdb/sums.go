@@ -110,7 +110,7 @@ func (a *question) putSpans(ctx context.Context, conn *sql.Conn) error {
 	}
 	return rows{"asked_spans", len(spans), func(i int) []driver.Value {
 		s := spans[i]
-		return []driver.Value{s.Unit, s.FromMs, s.ToMs, a.cell(s.Key, 0, 0)}
+		return []driver.Value{s.Unit, s.FromMs, s.ToMs, a.cell(s.Key, 0)}
 	}}.appendTo(ctx, conn, "temp")
 }
 
@@ -133,7 +133,7 @@ func (a *question) putSlots(ctx context.Context, conn *sql.Conn) error {
 	}
 	return rows{"asked_slots", len(parts), func(i int) []driver.Value {
 		p := parts[i]
-		return []driver.Value{p.bucket, a.Edges[p.slot], a.Edges[p.slot+1], a.cell(0, p.slot, 0)}
+		return []driver.Value{p.bucket, a.Edges[p.slot], a.Edges[p.slot+1], a.cell(0, p.slot)}
 	}}.appendTo(ctx, conn, "temp")
 }
 
