@@ -48,22 +48,34 @@ func (x *caseOf) evidence() string {
 	if x.Kind == UnitDown {
 		return x.wholeDown()
 	}
-	return causeWords(x.Kind, x.Cause)
+	return causeWords(x.Cause)
 }
 
 // causeWords says in words what a fault was.
-func causeWords(k IncidentKind, cause string) string {
-	switch {
-	case k == FatalXid:
-		return "Xid " + strings.TrimPrefix(cause, "xid_")
-	case cause == "":
+func causeWords(cause string) string {
+	if cause == "" {
 		return "a GPU that is not usable, without a reason"
 	}
-	return strings.ReplaceAll(cause, "_", " ")
+	return Words(cause)
+}
+
+// Words writes the name of an incident's kind or cause for people: "GPU lost",
+// "Xid 79".
+func Words(name string) string {
+	list := strings.Split(name, "_")
+	for i, w := range list {
+		switch w {
+		case "gpu", "ecc":
+			list[i] = strings.ToUpper(w)
+		case "xid":
+			list[i] = "Xid"
+		}
+	}
+	return strings.Join(list, " ")
 }
 
 func (x *caseOf) lateRule() string {
-	rule := fmt.Sprintf("up to %d of the GPUs contracted from %s were never delivered", x.Most, x.due())
+	rule := fmt.Sprintf("up to %d of the GPUs contracted from %s had not been delivered", x.Most, x.due())
 	if g := x.t.Delivery.GraceMs; g > 0 {
 		rule += fmt.Sprintf(", beyond the grace of %s", daysOrHours(time.Duration(g)*time.Millisecond))
 	}

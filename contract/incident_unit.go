@@ -163,5 +163,5 @@ func (x *caseOf) wholeDown() string {
 	if more := len(x.DownBy) - named; more > 0 {
 		by += fmt.Sprintf(" and %d more", more)
 	}
-	return fmt.Sprintf("the whole %s down by %s (%s)", x.DownUnit, by, causeWords(kindOfFault(x.Cause), x.Cause))
+	return fmt.Sprintf("the whole %s down by %s (%s)", x.DownUnit, by, causeWords(x.Cause))
 }

@@ -145,7 +145,7 @@ func (a *account) infeasible(out *CommitmentSpend, now *Projection) error {
 		if rest <= room {
 			continue
 		}
-		out.Infeasible = &Infeasible{d.date, fmt.Sprintf("%s left then, at the rate of %s; contracted capacity and other services can draw %s", rest.Exact(), now.Name, room.Exact())}
+		out.Infeasible = &Infeasible{d.date, fmt.Sprintf("%s left then, at the rate of %s; contracted capacity and other services can draw %s", rest.Figure(), now.Name, room.Figure())}
 		if d.fromMs == left.fromMs {
 			out.Status = SpendInfeasible
 		}

@@ -59,19 +59,25 @@ var headings = []string{"ID", "CONTRACT", "WHAT", "WHERE", "FROM", "LASTED", "GP
 
 // cells are an incident's for people.
 func cells(x *contract.Incident) []string {
-	what := strings.ReplaceAll(string(x.Kind), "_", " ")
-	if x.Kind == contract.UnitDown {
-		what = "whole " + string(x.DownUnit) + " down"
-	}
-	if x.Kind == contract.FatalXid || x.Kind == contract.NotObserved && x.Cause != "" || x.Kind == contract.MemoryFault {
-		what += " (" + strings.TrimPrefix(x.Cause, "xid_") + ")"
-	}
 	lasted := span(x.To.Sub(x.From).Round(time.Second).Milliseconds())
 	if x.Open {
 		lasted += ", still"
 	}
-	return []string{x.ID, x.Contract + "/" + x.Tranche, what, cmp.Or(x.Site.Node, "–"), x.From.Format("2006-01-02 15:04 MST"), lasted,
+	return []string{x.ID, x.Contract + "/" + x.Tranche, what(x), cmp.Or(x.Site.Node, "–"), x.From.Format("2006-01-02 15:04 MST"), lasted,
 		fmt.Sprint(x.Most), contract.Hours(x.GPUMs), x.Amount.Figure() + " " + x.Currency, x.Owed.Figure(), deadline(x)}
+}
+
+// what says what an incident is.
+func what(x *contract.Incident) string {
+	switch {
+	case x.Kind == contract.UnitDown:
+		return "whole " + string(x.DownUnit) + " down"
+	case x.Kind == contract.FatalXid:
+		return contract.Words(x.Cause)
+	case x.Cause != "" && (x.Kind == contract.NotObserved || x.Kind == contract.MemoryFault):
+		return contract.Words(string(x.Kind)) + " (" + contract.Words(x.Cause) + ")"
+	}
+	return contract.Words(string(x.Kind))
 }
 
 func deadline(x *contract.Incident) string {

@@ -41,13 +41,13 @@ func (b *Bundle) ticket() []byte {
 	field("At fault", strings.Join(x.DownBy, ", "))
 	field("Begin (UTC)", x.From.UTC().Format(time.RFC3339))
 	field("End (UTC)", b.end())
-	field("Downtime", fmt.Sprintf("%s (begin and end within %s)", span(x.DownMs), span(x.EdgeMs)))
+	field("Downtime", span(x.DownMs)+within(x.EdgeMs))
 	field("Lost", contract.Hours(x.GPUMs)+" GPU-hours")
 	field("At the rate paid", x.Amount.Figure()+" "+x.Currency)
 	if c := x.Claim; c != nil {
 		field("Promise", fmt.Sprintf("SLA %s: %s of each %s", c.SLA, contract.Percent(c.Target), scope(s)))
 		field("Uptime", fmt.Sprintf("%s of %s, %s to %s", contract.Percent(c.Uptime), c.Subject, c.From.Format(time.DateOnly), c.To.Format(time.DateOnly)))
-		field("Credit", fmt.Sprintf("%s of %s %s = %s %s", contract.Percent(c.Share), c.Charge.Exact(), x.Currency, c.Credit.Exact(), x.Currency))
+		field("Credit", fmt.Sprintf("%s of %s %s = %s %s", contract.Percent(c.Share), c.Charge.Figure(), x.Currency, c.Credit.Figure(), x.Currency))
 	}
 	field("Claimed", x.Owed.Figure()+" "+x.Currency)
 	field("Why", x.Rule)
@@ -76,7 +76,7 @@ func (b *Bundle) subject() string {
 		return s.Claim.Subject
 	}
 	x := &b.Incident
-	return fmt.Sprintf("%s: %s %s, %s", x.ID, strings.ReplaceAll(string(x.Kind), "_", " "), cmp.Or(x.Site.InstanceID, x.Site.Node, x.Tranche), x.From.UTC().Format(time.DateOnly))
+	return fmt.Sprintf("%s: %s %s, %s", x.ID, what(x), cmp.Or(x.Site.InstanceID, x.Site.Node, x.Tranche), x.From.UTC().Format(time.DateOnly))
 }
 
 func (b *Bundle) opening() string {
@@ -111,6 +111,14 @@ func scope(s *contract.SLA) string {
 		return "subject"
 	}
 	return string(s.Scope)
+}
+
+// within says how far off begin and end may be.
+func within(ms int64) string {
+	if ms == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (begin and end within %s)", span(ms))
 }
 
 func paren(s string) string {
