@@ -29,6 +29,8 @@ type Config struct {
 	// Linger is how long a commit waits for more batches to join it; zero is
 	// DefaultLinger.
 	Linger time.Duration
+	// Backups are made of a store that can copy itself.
+	Backups Backups
 	// Version is the program's, for the page and the metrics.
 	Version string
 }

@@ -52,6 +52,7 @@ func (c *Collector) Run(ctx context.Context) error {
 	counting.Go(func() { c.keeper.run(ctx) })
 	counting.Go(func() { c.outlook.run(ctx) })
 	counting.Go(func() { c.rollUp(ctx) })
+	counting.Go(func() { c.backUp(ctx) })
 	defer counting.Wait()
 	for {
 		group := c.queue.gather(ctx, c.cfg.Linger)

@@ -22,6 +22,7 @@ type collectorArgs struct {
 	AgentTokens, ReadTokens string
 	LogLevel                string
 	MemoryMiB               int64
+	Backups                 collector.Backups
 	Address                 collector.Address
 }
 
@@ -59,6 +60,9 @@ mistake leaves the contracts before it in force.`,
 	f.StringVar(&a.AgentTokens, "agent-tokens", "", "file with the tokens that agents may use, one a line")
 	f.StringVar(&a.ReadTokens, "read-tokens", "", "file with the tokens that readers of reports may use, one a line")
 	f.Int64Var(&a.MemoryMiB, "memory-mib", 512, "memory limit of the store in MiB")
+	f.StringVar(&a.Backups.Dir, "backups", "", "folder of its own to back the embedded store up into, while it is used")
+	f.DurationVar(&a.Backups.Every, "backup-every", 24*time.Hour, "time between backups")
+	f.IntVar(&a.Backups.Keep, "backup-keep", 7, "backups to keep; older ones of this collector are deleted")
 	f.StringVar(&a.LogLevel, "log-level", "info", "debug, info, warn or error")
 	return cmd
 }
@@ -93,7 +97,7 @@ func runCollector(ctx context.Context, a collectorArgs) error {
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	c := collector.New(p.config(collector.Config{Book: book, Tokens: tokens, Now: time.Now, Log: log, Version: version}))
+	c := collector.New(p.config(collector.Config{Book: book, Tokens: tokens, Backups: a.Backups, Now: time.Now, Log: log, Version: version}))
 	log.Info("collector runs", "listen", ln.Addr().String(), "data", a.Data, "store", p.store.ID())
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.Serve(ctx, ln) })

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -32,6 +33,10 @@ func (a *collectorArgs) checkPlace() error {
 		return usageError{errors.New("where to keep what agents send? Name a folder with --data DIR, or a database with --store clickhouse://…")}
 	case a.Store != "" && !strings.HasPrefix(a.Store, "clickhouse://"):
 		return usageError{errors.New("--store takes a database of the form clickhouse://…; the embedded store is --data DIR")}
+	case a.Backups.Dir != "" && a.Store != "":
+		return usageError{errors.New("--backups is for the embedded store: back ClickHouse up with its own tools")}
+	case a.Backups.Dir != "" && (a.Backups.Every < time.Minute || a.Backups.Keep < 1):
+		return usageError{fmt.Errorf("backups every %s, of which %d are kept: a minute and 1 are the least", a.Backups.Every, a.Backups.Keep)}
 	}
 	return nil
 }

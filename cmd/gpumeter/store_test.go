@@ -15,6 +15,9 @@ func TestCollectorRefusesPlacesThatAreNone(t *testing.T) {
 	}
 	f(2, "--data DIR, or a database with --store")
 	f(2, "the embedded store is --data DIR", "--store", "duckdb:///var/lib/gpumeter")
+	f(2, "back ClickHouse up with its own tools", "--store", "clickhouse://db1:9000/m", "--backups", "b")
+	f(2, "a minute and 1 are the least", "--data", "d", "--backups", "b", "--backup-every", "1s")
+	f(2, "a minute and 1 are the least", "--data", "d", "--backups", "b", "--backup-keep", "0")
 	f(2, "is not of the form clickhouse://", "--store", "clickhouse://db")
 	f(2, "a password does not belong there", "--store", "clickhouse://me:secret@127.0.0.1:9000/m")
 	f(2, "is not on loopback", "--store", "clickhouse://db1:9000/m")

@@ -133,7 +133,7 @@ func (f *folder) setAside(now time.Time) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	to := f.path(asidePrefix + now.UTC().Format("20060102T150405Z"))
+	to := f.path(asidePrefix + now.UTC().Format("20060102T150405.000Z"))
 	var names []string
 	for _, e := range entries {
 		if !stays(e.Name()) && e.Name() != databaseName {

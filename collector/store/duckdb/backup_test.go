@@ -121,7 +121,7 @@ func TestRestoreSetsAsideWhatIsThere(t *testing.T) {
 	}
 	wantRefused(t, dir, duckdb.Options{}, "is damaged")
 	aside, err := duckdb.Restore(t.Context(), backup, dir, someTime)
-	if want := filepath.Join(dir, "aside-20261128T120000Z"); err != nil || aside != want {
+	if want := filepath.Join(dir, "aside-20261128T120000.000Z"); err != nil || aside != want {
 		t.Fatalf("restore: %q, %v, want %q", aside, err, want)
 	}
 	if kept, err := os.ReadFile(filepath.Join(aside, database)); err != nil || !bytes.Equal(kept, damaged) {
