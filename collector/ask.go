@@ -169,6 +169,11 @@ func (a Ask) Check() error {
 	case a.Top != 0 && a.By == "":
 		return badAsk("top is given without by: only groups are listed by what they cost")
 	}
+	if a.Month != "" {
+		if _, err := contract.ParseMonth(a.Month); err != nil {
+			return &AskError{err.Error()}
+		}
+	}
 	if a.By != "" {
 		if _, err := contract.ParseBy(string(a.By)); err != nil {
 			return &AskError{err.Error()}
@@ -208,11 +213,12 @@ func (a Ask) bounds(zone *time.Location, now time.Time) (from, to time.Time, err
 		to = settled(now)
 		return to.Add(-a.Since).Truncate(time.Minute), to, nil
 	}
-	first, err := time.Parse("2006-01", a.Month)
-	if err != nil || first.Year() < 1970 || first.Year() > 2099 {
-		return from, to, badAsk("month %q is not of the form 2026-10", a.Month)
+	m, err := contract.ParseMonth(a.Month)
+	if err != nil {
+		return from, to, &AskError{err.Error()}
 	}
-	return contract.Midnight(first, zone), contract.Midnight(first.AddDate(0, 1, 0), zone), nil
+	p := m.In(zone)
+	return time.UnixMilli(p.FromMs).In(zone), time.UnixMilli(p.ToMs).In(zone), nil
 }
 
 // name is the period for people.

@@ -168,6 +168,7 @@ func TestBooksRefuseWrongUse(t *testing.T) {
 	f(1, "no data for 2026-02", with("close", "--month", "2026-02")...)
 	f(1, "it is too early to close", with("close", "--month", "2099-01")...)
 	f(1, "the month is not closed", with("diff", "2026-03")...)
+	f(2, "month \"2026-13\" is not of the form 2026-10", with("diff", "2026-13")...)
 	f(2, "revision \"x\"", with("diff", "2026-03", "--to", "x")...)
 	f(2, "wants one argument", with("diff")...)
 	f(2, "revision is given without month", with("report", "--revision", "1")...)

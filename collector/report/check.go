@@ -89,12 +89,12 @@ func CheckText(w io.Writer, r Checked) error {
 		share := contract.Share(f.GPUMs, f.ContractedMs)
 		switch f.Result {
 		case Absent:
-			fmt.Fprintf(&out, "n/a   %-20s nothing is contracted in %s\n", f.Contract, r.Period)
+			fmt.Fprintf(&out, "n/a   %-20s nothing is contracted, %s\n", f.Contract, r.Period)
 		case Doubtful:
 			fmt.Fprintf(&out, "?     %-20s %s of contracted is %s: it may be otherwise\n", f.Contract, share, f.Quantity)
 		default:
 			word := map[Result]string{Failed: "FAIL", Passed: "ok"}[f.Result]
-			fmt.Fprintf(&out, "%-5s %-20s %s is %s of contracted in %s (fail if %s)\n", word, f.Contract, f.Quantity, share, r.Period, f.Condition)
+			fmt.Fprintf(&out, "%-5s %-20s %s is %s of contracted, %s (fail if %s)\n", word, f.Contract, f.Quantity, share, r.Period, f.Condition)
 		}
 	}
 	if _, err := w.Write(out.Bytes()); err != nil {
