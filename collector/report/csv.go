@@ -132,24 +132,33 @@ func allColumns() []column {
 
 // parts are exact parts of buckets of a tranche or contract, in milliseconds.
 func parts() []column {
-	part := func(name string, ms func(*contract.Line) int64) column {
+	part := func(name string, ms func(row) int64) column {
 		return column{name + "_gpu_ms", func(x row) string {
 			if x.line == nil || x.group != nil {
 				return ""
 			}
-			return strconv.FormatInt(ms(x.line), 10)
+			return strconv.FormatInt(ms(x), 10)
 		}}
 	}
 	return []column{
-		part("undelivered_within_grace", func(l *contract.Line) int64 { return l.GraceMs }),
-		part("unhealthy_alone", func(l *contract.Line) int64 { return l.UnhealthyAloneMs }),
-		part("substituted", func(l *contract.Line) (ms int64) {
-			for _, s := range l.Substitutes {
-				ms += s.Ms
-			}
-			return ms
-		}),
+		part("undelivered_within_grace", func(x row) int64 { return x.line.GraceMs }),
+		part("unhealthy_alone", func(x row) int64 { return x.line.UnhealthyAloneMs }),
+		part("substituted", substituted),
 	}
+}
+
+// substituted is the time of accepted models, which a total does not list.
+func substituted(x row) (ms int64) {
+	lines := []contract.Line{*x.line}
+	if x.kind == "total" {
+		lines = x.statement.Tranches
+	}
+	for i := range lines {
+		for _, s := range lines[i].Substitutes {
+			ms += s.Ms
+		}
+	}
+	return ms
 }
 
 // groupColumns say of which group a row is.

@@ -262,6 +262,39 @@ func TestCSVAddsUp(t *testing.T) {
 	}
 }
 
+// TestCSVTranchesAddUp holds every time of a contract's total against its
+// tranches.
+func TestCSVTranchesAddUp(t *testing.T) {
+	_, cells := table(t, fleet(t))
+	totals := 0
+	for i, name := range cells[0] {
+		if !strings.HasSuffix(name, "_gpu_ms") {
+			continue
+		}
+		left := map[string]int64{}
+		for _, row := range cells[1:] {
+			if row[i] == "" {
+				continue
+			}
+			switch contract := row[slices.Index(cells[0], "contract")]; row[0] {
+			case "tranche":
+				left[contract] += number(t, row[i])
+			case "total":
+				totals++
+				left[contract] -= number(t, row[i])
+			}
+		}
+		for contract, n := range left {
+			if n != 0 {
+				t.Errorf("%s: the tranches have %d more %s than the total", contract, n, name)
+			}
+		}
+	}
+	if totals < 50 {
+		t.Errorf("%d totals in all columns", totals)
+	}
+}
+
 // TestCSVGroupsAddUp holds the rows of groups against the rows that they are
 // of, in every column that is a sum.
 func TestCSVGroupsAddUp(t *testing.T) {
