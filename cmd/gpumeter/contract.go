@@ -203,7 +203,7 @@ func counted(n int, what string) string {
 	if n != 1 {
 		what += "s"
 	}
-	return fmt.Sprintf("%d %s", n, what)
+	return contract.Grouped(int64(n)) + " " + what
 }
 
 // oneArg wants exactly one argument.

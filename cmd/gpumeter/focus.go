@@ -95,15 +95,15 @@ func someArgs(name string) cobra.PositionalArgs {
 func writeImport(w io.Writer, r focus.Result) error {
 	d := r.Delivery
 	if r.Known {
-		_, err := fmt.Fprintf(w, "nothing changed: these files were imported at %s as %s\n", d.ImportedAt.Format(time.RFC3339), d.Name)
+		_, err := fmt.Fprintf(w, "nothing changed: these files were imported at %s as %s\n", minute(d.ImportedAt), d.Name)
 		return err
 	}
 	rows := 0
 	for _, f := range d.Files {
 		rows += f.Rows
 	}
-	fmt.Fprintf(w, "imported %s: %s rows, %s charges, %d commitments, %d bills replaced\n",
-		d.Name, contract.Grouped(int64(rows)), contract.Grouped(int64(d.Charges)), len(d.Stated), r.Replaced)
+	fmt.Fprintf(w, "imported %s: %s, %s, %s, %s replaced\n",
+		d.Name, counted(rows, "row"), counted(d.Charges, "charge"), counted(len(d.Stated), "commitment"), counted(r.Replaced, "bill"))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if len(d.Bills) > 0 {
 		fmt.Fprintln(t, "CLOUD\tACCOUNT\tCURRENCY\tBILLING PERIOD\tCOVERS TO\tBILLED")
@@ -115,7 +115,7 @@ func writeImport(w io.Writer, r focus.Result) error {
 			sum += b.Charges[k].Costs.Amount[2]
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s to %s\t%s\t%s\n", b.Provider, b.Account, b.Currency,
-			day(b.FromMs), day(b.ToMs), time.UnixMilli(b.CoversToMs).UTC().Format(time.RFC3339), sum.Figure())
+			day(b.FromMs), day(b.ToMs), minute(time.UnixMilli(b.CoversToMs)), sum.Figure())
 	}
 	for _, s := range d.Stated {
 		fmt.Fprintf(t, "%s\tcommitment %s\t%s\t%s to %s\t%s\t%s\n", s.Provider, s.ID, s.Currency, day(s.FromMs), day(s.ToMs), s.Status, s.Cost.Figure())
@@ -187,7 +187,8 @@ func writeDeliveries(w io.Writer, list []delivery, format string) error {
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, strings.ToUpper(strings.Join(rows[0], "\t")))
-	for _, row := range rows[1:] {
+	for i, row := range rows[1:] {
+		row[1] = minute(list[i].At)
 		fmt.Fprintln(t, strings.Join(row, "\t"))
 	}
 	return t.Flush()

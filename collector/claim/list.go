@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -105,8 +106,8 @@ var titles = map[contract.Class]string{
 	contract.Ours:      "Ours",
 }
 
-// Text writes a docket for people: a table for each class, with the rule that
-// decided under each incident.
+// Text writes a docket for people: a table for each class, and under it the
+// rules that decided.
 func Text(w io.Writer, d contract.Docket) error {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "Incidents of %s, as of %s\n", d.Period, d.AsOf.UTC().Format("2006-01-02 15:04 MST"))
@@ -119,9 +120,7 @@ func Text(w io.Writer, d contract.Docket) error {
 		}
 		_ = t.Flush() // into memory
 		fmt.Fprintln(&out)
-		for _, x := range list {
-			fmt.Fprintf(&out, "  %s: %s\n", x.ID, x.Rule)
-		}
+		rules(&out, list)
 	})
 	if len(d.Incidents) == 0 {
 		fmt.Fprintln(&out, "\nNo incident.")
@@ -131,6 +130,26 @@ func Text(w io.Writer, d contract.Docket) error {
 			m.Contract, m.Tranche, contract.Hours(m.GapsMs), span(contract.MinGap.Milliseconds()), contract.Hours(m.GraceMs))
 	}
 	return written(w, out.Bytes(), "text")
+}
+
+// rules writes what decided, once for all that it decided.
+func rules(w io.Writer, list []*contract.Incident) {
+	const inLine = 5
+	ids := map[string][]string{}
+	var order []string
+	for _, x := range list {
+		if ids[x.Rule] == nil {
+			order = append(order, x.Rule)
+		}
+		ids[x.Rule] = append(ids[x.Rule], x.ID)
+	}
+	for _, rule := range order {
+		var lines []string
+		for part := range slices.Chunk(ids[rule], inLine) {
+			lines = append(lines, "  "+strings.Join(part, ", "))
+		}
+		fmt.Fprintf(w, "%s: %s\n", strings.Join(lines, ",\n"), rule)
+	}
 }
 
 // Markdown writes the same for a page or a ticket.
