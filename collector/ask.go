@@ -234,10 +234,15 @@ func (a Ask) name() string {
 	return a.Month
 }
 
-// spanName writes whole days as days.
+// spanName writes a span in the largest unit that it is whole in.
 func spanName(d time.Duration) string {
-	if d%(24*time.Hour) == 0 {
-		return fmt.Sprintf("%dd", d/(24*time.Hour))
+	for _, u := range []struct {
+		name string
+		of   time.Duration
+	}{{"d", 24 * time.Hour}, {"h", time.Hour}, {"m", time.Minute}} {
+		if d%u.of == 0 {
+			return fmt.Sprintf("%d%s", d/u.of, u.name)
+		}
 	}
 	return d.String()
 }

@@ -51,6 +51,8 @@ func TestReportGoesToWhatIsSettled(t *testing.T) {
 	f("month to date", collector.Ask{}, "2026-11", "2026-11-01T00:00:00Z", "2026-11-02T12:00:00Z")
 	f("a month that goes on", collector.Ask{Month: "2026-11"}, "2026-11", "2026-11-01T00:00:00Z", "2026-11-02T12:00:00Z")
 	f("since", collector.Ask{Since: 48 * time.Hour}, "last 2d", "2026-10-31T12:00:00Z", "2026-11-02T12:00:00Z")
+	f("hours", collector.Ask{Since: 36 * time.Hour}, "last 36h", "2026-11-01T00:00:00Z", "2026-11-02T12:00:00Z")
+	f("minutes", collector.Ask{Since: 90 * time.Minute}, "last 90m", "2026-11-02T10:30:00Z", "2026-11-02T12:00:00Z")
 	f("from", collector.Ask{From: "2026-11-01"}, "since 2026-11-01", "2026-11-01T00:00:00Z", "2026-11-02T12:00:00Z")
 	f("from and to", collector.Ask{From: "2026-11-01", To: "2026-11-02T06:00:00Z"}, "2026-11-01 to 2026-11-02T06:00:00Z", "2026-11-01T00:00:00Z", "2026-11-02T06:00:00Z")
 	f("to in the future", collector.Ask{From: "2026-11-01", To: "2026-12-01"}, "2026-11-01 to 2026-12-01", "2026-11-01T00:00:00Z", "2026-11-02T12:00:00Z")

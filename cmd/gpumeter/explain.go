@@ -70,6 +70,9 @@ func (a *explainArgs) run(ctx context.Context, w io.Writer, id, name string) err
 	if a.N < 1 {
 		return usageError{fmt.Errorf("top %d is below 1", a.N)}
 	}
+	if err := a.mustHaveContracts(); err != nil {
+		return err
+	}
 	q, err := contract.ParseQuantity(name)
 	if err != nil {
 		return usageError{err}

@@ -35,10 +35,11 @@ func TestEverySourceRefusesTheSame(t *testing.T) {
 		f(1, "read token", "--token-file", pem+".none")
 		f(1, "holds no PEM certificate", "--ca-file", pem)
 		f(1, "does it run there? --data opens a folder", "--url", "http://127.0.0.1:1")
-		if command != "spend" && !strings.HasPrefix(command, "claim") {
-			f(1, "open data folder", "--data", pem+".none")
-		} else {
+		switch word, _, _ := strings.Cut(command, " "); word {
+		case "spend", "claim", "explain":
 			f(2, "--data needs --contracts", "--data", pem+".none")
+		default:
+			f(1, "open data folder", "--data", pem+".none")
 		}
 	}
 }
