@@ -16,14 +16,14 @@ import (
 func newStore() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "store",
-		Short: "Back up a data folder, restore it, set a damaged one aside",
+		Short: "Back up a data folder, restore it, write its records as Parquet",
 		Long: `store works on the data folder of a collector with the embedded store, while no
 collector runs in it. To find changed bytes in it, see gpumeter verify. A
 collector that runs backs its store up by itself: gpumeter collector --backups.`,
 		Example: `  gpumeter store backup --data /var/lib/gpumeter --to /backup/gpumeter-november`,
 		Args:    noArgs,
 	}
-	cmd.AddCommand(newStoreBackup(), newStoreRestore(), newStoreSetAside())
+	cmd.AddCommand(newStoreBackup(), newStoreRestore(), newStoreSetAside(), newStoreExport())
 	return cmd
 }
 

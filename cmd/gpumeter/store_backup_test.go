@@ -22,6 +22,9 @@ func TestStoreIsBackedUpAndRestored(t *testing.T) {
 	if out := run("store", "backup", "--data", data, "--to", to); !strings.Contains(out, to+" holds store ") || !strings.Contains(out, " records\n") {
 		t.Errorf("backup: %q", out)
 	}
+	if out := run("store", "export", "--data", to, "--to", to+"-records", "--from", "2020-01-01"); !strings.HasSuffix(out, " records in "+to+"-records\n") || strings.HasPrefix(out, "0 ") {
+		t.Errorf("export: %q", out)
+	}
 	if err := os.WriteFile(filepath.Join(data, "gpumeter.duckdb"), []byte("damaged"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -50,5 +53,8 @@ func TestStoreIsBackedUpAndRestored(t *testing.T) {
 	f(1, "it is there already", "backup", "--data", to, "--to", to)
 	f(1, "holds no store", "backup", "--data", data, "--to", filepath.Join(t.TempDir(), "c"))
 	f(1, "holds no store", "restore", "--data", data, "--from", data)
+	f(2, "is not a day such as 2026-10-01", "export", "--data", to, "--to", to+"-2", "--from", "monday")
+	f(2, "is not after --from", "export", "--data", to, "--to", to+"-2", "--from", "2026-10-02", "--until", "2026-10-02")
+	f(1, "it is there already", "export", "--data", to, "--to", to+"-records")
 	f(1, "no such file", "set-aside", "--data", filepath.Join(data, "none"))
 }

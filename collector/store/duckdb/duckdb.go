@@ -35,6 +35,8 @@ type Options struct {
 	// do so at once, but not beside one that writes.
 	ReadOnly bool
 	Now      func() time.Time // says when batches were received; time.Now if nil
+
+	writable string // a folder that statements may write into; none if empty
 }
 
 func (o Options) withDefaults() Options {

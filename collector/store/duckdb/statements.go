@@ -45,6 +45,7 @@ var (
 	sqlStretches        = read("stretches")
 	sqlEntries          = read("entries")
 	sqlLinks            = read("links")
+	sqlExport           = read("export")
 	sqlEventsOf         = read("events_of")
 )
 
