@@ -16,18 +16,21 @@ type hourKey struct {
 	holder, reason int32
 }
 
-// hours holds the hour records against those that the records make now, a day
+// hours holds the hour records against those that the records make now, some
 // at a time.
 func (a *auditor) hours(ctx context.Context, conn *sql.Conn) error {
 	a.roughHours()
 	s := a.state
-	for from := int32(0); from < s.rolled; from += rollStep {
+	step := rollHours(len(s.units.list))
+	for from := int32(0); from < s.rolled; from += step {
 		first, err := a.nextHour(ctx, conn, from)
-		if err != nil || first >= s.rolled {
+		if err != nil {
 			return err
 		}
-		from = first
-		m := &maker{from: from, to: min(from+rollStep, s.rolled)}
+		if from = first; from >= s.rolled {
+			break
+		}
+		m := &maker{from: from, to: min(from+step, s.rolled)}
 		if err := m.makeOn(ctx, conn, s); err != nil {
 			return err
 		}

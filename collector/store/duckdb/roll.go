@@ -18,8 +18,13 @@ import (
 // of what comes late has come.
 const rollAge = 2 * time.Hour
 
-// rollStep bounds the hours that one transaction makes hour records of.
-const rollStep = 24
+// rollStep bounds the hours that one transaction makes hour records of, and
+// rollMost about how many hours of units: they are held in memory, with some
+// 100 bytes each.
+const (
+	rollStep = 24
+	rollMost = 500_000
+)
 
 // RollUp makes hour records of the hours that ended two hours ago, and makes
 // those anew that records have come for since. Sums are the same before and
@@ -38,10 +43,15 @@ func (d *DB) RollUp(ctx context.Context, now time.Time) error {
 			break
 		}
 	}
-	if err := d.rollAgain(ctx); err != nil {
-		return fmt.Errorf("make hour records anew: %w", err)
+	for {
+		more, err := d.rollAgain(ctx)
+		if err != nil {
+			return fmt.Errorf("make hour records anew: %w", err)
+		}
+		if !more {
+			return nil
+		}
 	}
-	return nil
 }
 
 // roll is what replaces hour records in one transaction.
@@ -72,28 +82,36 @@ func (d *DB) rollOn(ctx context.Context, until int32) (more bool, err error) {
 	return to < until, d.replace(ctx, m, to)
 }
 
-// rollAgain makes hour records anew that records have come for.
-func (d *DB) rollAgain(ctx context.Context) error {
+// rollAgain makes hour records anew that records have come for, some of them,
+// and reports whether there are more.
+func (d *DB) rollAgain(ctx context.Context) (more bool, err error) {
 	m := &maker{from: math.MaxInt32, again: map[unitHour]bool{}}
 	d.mu.RLock()
 	to := d.state.rolled
 	for unit, hours := range d.state.rough {
 		for hour, t := range hours {
-			if !t.torn && hour < to {
-				m.again[unitHour{unit, hour}] = true
-				m.from, m.to = min(m.from, hour), max(m.to, hour+1)
+			if t.torn || hour >= to {
+				continue
 			}
+			if more = len(m.again) == rollMost; more {
+				break
+			}
+			m.again[unitHour{unit, hour}] = true
+			m.from, m.to = min(m.from, hour), max(m.to, hour+1)
 		}
 	}
 	d.mu.RUnlock()
 	if len(m.again) == 0 {
-		return nil
+		return false, nil
 	}
 	if err := m.make(ctx, d); err != nil {
-		return err
+		return false, err
 	}
-	return d.replace(ctx, m, to)
+	return more, d.replace(ctx, m, to)
 }
+
+// rollHours is how many hours of so many units are taken at a time.
+func rollHours(units int) int32 { return int32(max(1, min(rollStep, rollMost/max(1, units)))) }
 
 // begin finds the next hours to make hour records of. What is written to them
 // from now on is found out.
@@ -108,7 +126,7 @@ func (d *DB) begin(ctx context.Context, until int32) (from, to int32, err error)
 		return 0, 0, err
 	}
 	from = max(d.state.rolled, min(first, until)) // there are no records before
-	to = min(from+rollStep, until)
+	to = min(from+rollHours(len(d.state.units.list)), until)
 	d.state.rolling = to
 	return from, to, nil
 }
