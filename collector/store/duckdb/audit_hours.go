@@ -39,7 +39,8 @@ func (a *auditor) hours(ctx context.Context, conn *sql.Conn) error {
 		}
 	}
 	var beyond int64
-	err := conn.QueryRowContext(ctx, "SELECT count(*) FROM hours WHERE hour >= ? OR hour < 0", s.rolled).Scan(&beyond)
+	err := conn.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM hours WHERE hour >= $1 OR hour < 0) +
+		(SELECT count(*) FROM hours_lost WHERE hour >= $1 OR hour < 0)`, s.rolled).Scan(&beyond)
 	if err == nil && beyond > 0 {
 		a.found("table hours", "%d hour records are of hours that none are made of yet", beyond)
 	}
@@ -85,11 +86,43 @@ func (a *auditor) compareHours(ctx context.Context, conn *sql.Conn, m *maker) er
 		delete(want, k)
 		return nil
 	}, sql.Named("from", m.from), sql.Named("to", m.to))
+	if err != nil {
+		return err
+	}
 	for k := range want {
 		wrong[k.unitHour] = true
 	}
+	err = a.compareOverlaps(ctx, conn, m, torn, wrong)
 	for _, h := range slices.SortedFunc(maps.Keys(wrong), compareUnitHours) {
 		a.found("table hours", "unit %d, hour %d: its hour records are not what its records add up to", h.unit, h.hour)
+	}
+	return err
+}
+
+// compareOverlaps makes hours wrong of which another number of records is said
+// not to own its time.
+func (a *auditor) compareOverlaps(ctx context.Context, conn *sql.Conn, m *maker, torn, wrong map[unitHour]bool) error {
+	counts := map[unitHour]int64{}
+	for _, x := range m.lost {
+		if _, rough := a.state.rough[x.unit][x.hour]; !rough && !torn[x.unitHour] {
+			counts[x.unitHour] = int64(x.records)
+		}
+	}
+	err := each(ctx, conn, "SELECT unit, hour, records FROM hours_lost WHERE hour >= $from AND hour < $to", func(scan func(...any) error) error {
+		var x overlap
+		if err := scan(&x.unit, &x.hour, &x.records); err != nil {
+			return err
+		}
+		if _, rough := a.state.rough[x.unit][x.hour]; !rough {
+			if counts[x.unitHour] != int64(x.records) || x.records == 0 {
+				wrong[x.unitHour] = true
+			}
+			delete(counts, x.unitHour)
+		}
+		return nil
+	}, sql.Named("from", m.from), sql.Named("to", m.to))
+	for h := range counts {
+		wrong[h] = true
 	}
 	return err
 }

@@ -90,6 +90,9 @@ func (a *question) addUp(ctx context.Context, conn *sql.Conn) error {
 		if err := readCells(ctx, conn, &cells, hours, args); err != nil {
 			return err
 		}
+		if err := conn.QueryRowContext(ctx, sqlHourOverlaps, args...).Scan(&a.answer.Overlaps); err != nil {
+			return err
+		}
 	}
 	some, err := a.putRead(ctx, conn)
 	if err != nil {
@@ -99,12 +102,23 @@ func (a *question) addUp(ctx context.Context, conn *sql.Conn) error {
 		if err := readCells(ctx, conn, &cells, records, a.args("width", "from", "to")); err != nil {
 			return err
 		}
-		if err := a.straddles(ctx, conn); err != nil {
+		if err := errors.Join(a.straddles(ctx, conn), a.overlaps(ctx, conn)); err != nil {
 			return err
 		}
 	}
 	a.say(cells)
 	return nil
+}
+
+// overlaps counts the records left out of those that are read one by one.
+func (a *question) overlaps(ctx context.Context, conn *sql.Conn) error {
+	if !a.lost {
+		return nil
+	}
+	var n int64
+	err := conn.QueryRowContext(ctx, sqlOverlaps, a.args("from", "to")...).Scan(&n)
+	a.answer.Overlaps += n
+	return err
 }
 
 func readCells(ctx context.Context, conn *sql.Conn, out *[]cellSum, statement string, args []any) error {

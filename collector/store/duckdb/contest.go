@@ -7,8 +7,6 @@ import (
 	"database/sql/driver"
 	"math"
 	"slices"
-
-	"github.com/gpumeter/gpumeter/contract"
 )
 
 // contest is time of one GPU that a stream may not be alone to claim.
@@ -31,9 +29,11 @@ func (s span) widen() span {
 // contested returns the time that matters to a question in which GPUs may have
 // been recorded twice: where the courses of two streams overlap, or where
 // there are doubts about one. Courses span silences, so that it may be more
-// time than was truly recorded twice, and is never less.
-func (s *state) contested(spans []contract.Span, within span) []contest {
-	within = within.widen()
+// time than was truly recorded twice, and is never less. Time that hour records
+// tell does not matter: they are made of records that own it.
+func (s *state) contested(a *question) []contest {
+	spans, within := a.Spans, a.within.widen()
+	single := a.singleSpans()
 	var out []contest
 	var gpus int32
 	done := map[string]bool{}
@@ -49,7 +49,7 @@ func (s *state) contested(spans []contract.Span, within span) []contest {
 		}
 		done[gpu] = true
 		n := len(out)
-		if out = s.appendContests(out, courses, s.disputes(gpu, within)); len(out) > n {
+		if out = s.appendContests(out, courses, a.readPart(s.disputes(gpu, within), single[gpu])); len(out) > n {
 			for j := n; j < len(out); j++ {
 				out[j].gpu = gpus
 			}
@@ -57,6 +57,28 @@ func (s *state) contested(spans []contract.Span, within span) []contest {
 		}
 	}
 	return out
+}
+
+// singleSpans returns the hours of each GPU that are read record by record in
+// some unit, with the time that their records may reach out of them.
+func (a *question) singleSpans() map[string][]span {
+	out := map[string][]span{}
+	for _, h := range a.single { // ascending
+		gpu := a.units[h.unit-1].gpu
+		out[gpu] = append(out[gpu], span{int64(h.hour) * hourMs, int64(h.hour+1) * hourMs}.widen())
+	}
+	return out
+}
+
+// readPart returns the part of some time that matters to records read one by
+// one; single is of the GPU.
+func (a *question) readPart(of, single []span) []span {
+	read := slices.Clone(single)
+	for _, h := range a.cut {
+		read = append(read, span{h * hourMs, (h + 1) * hourMs}.widen())
+	}
+	read = append(read, span{a.rolled*hourMs - reachMs, math.MaxInt64})
+	return spans(of).common(nil, union(read))
 }
 
 // disputes returns the time in which a GPU may have been recorded twice, as
@@ -126,7 +148,8 @@ func (a *question) settle(ctx context.Context, conn *sql.Conn) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return sqlCountedOwned, conn.QueryRowContext(ctx, sqlOverlaps, a.args("from", "to")...).Scan(&a.answer.Overlaps)
+	a.lost = true
+	return sqlCountedOwned, exec(ctx, conn, sqlLostRecords)
 }
 
 // claim is a window of a GPU as one batch tells it.

@@ -162,12 +162,12 @@ func (r *reading) runs() []span {
 }
 
 // putRead makes the view "read" of the counted records that are read one by
-// one, and reports whether there may be any. Its parts have bounds in time, by
+// one, and "read_lost" of those that do not own their time if there are any, and reports whether there may be any. Its parts have bounds in time, by
 // which DuckDB finds them.
 func (a *question) putRead(ctx context.Context, conn *sql.Conn) (bool, error) {
 	var parts []string
 	part := func(from, to int64, more string) {
-		parts = append(parts, fmt.Sprintf("SELECT * FROM temp.main.counted r%s WHERE r.start_ms >= %d AND r.start_ms < %d", more, from*hourMs, to*hourMs))
+		parts = append(parts, fmt.Sprintf("SELECT * FROM temp.main.$table r%s WHERE r.start_ms >= %d AND r.start_ms < %d", more, from*hourMs, to*hourMs))
 	}
 	if last := ceilHour(a.within.toMs); a.rolled < last {
 		part(a.rolled, last, "")
@@ -187,7 +187,12 @@ func (a *question) putRead(ctx context.Context, conn *sql.Conn) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return true, exec(ctx, conn, "CREATE OR REPLACE TEMP VIEW read AS "+strings.Join(parts, " UNION ALL "))
+	all := strings.Join(parts, " UNION ALL ")
+	views := []string{"CREATE OR REPLACE TEMP VIEW read AS " + strings.ReplaceAll(all, "$table", "counted")}
+	if a.lost {
+		views = append(views, "CREATE OR REPLACE TEMP VIEW read_lost AS "+strings.ReplaceAll(all, "$table", "lost_records"))
+	}
+	return true, exec(ctx, conn, views...)
 }
 
 // putHours writes the spans and slots in full hours.

@@ -58,8 +58,15 @@ func (d *DB) RollUp(ctx context.Context, now time.Time) error {
 type roll struct {
 	to    int32              // hours before it are told by hour records afterwards
 	rows  []hourRow          // new ones
+	lost  []overlap          // beside them
 	again map[unitHour]bool  // old ones of these are taken away
 	rough map[unitHour]touch // all rough hours afterwards
+}
+
+// overlap says how many records of an hour do not own their time.
+type overlap struct {
+	unitHour
+	records int32
 }
 
 type hourRow struct {
@@ -148,6 +155,7 @@ type maker struct {
 	again    map[unitHour]bool // only these; nil is all
 	moves    uint64            // the moment
 	rows     []hourRow
+	lost     []overlap
 	torn     []unitHour
 }
 
@@ -186,12 +194,12 @@ func (m *maker) prepare(s *state) question {
 			a.Spans = append(a.Spans, contract.Span{Unit: int64(unit), FromMs: a.Edges[0], ToMs: a.Edges[1]})
 		}
 	}
-	a.look(s)
 	a.rolled = int64(m.to)
 	if m.again == nil {
 		a.rolled = int64(m.from) // all of it record by record
 	}
 	a.sortSingle()
+	a.look(s)
 	return a
 }
 
@@ -206,10 +214,19 @@ func (m *maker) read(ctx context.Context, conn *sql.Conn, a *question) error {
 	if some, err := a.putRead(ctx, conn); err != nil || !some {
 		return err
 	}
-	return each(ctx, conn, sqlRoll, func(scan func(...any) error) error {
+	err := each(ctx, conn, sqlRoll, func(scan func(...any) error) error {
 		var r hourRow
 		err := scan(append([]any{&r.unit, &r.hour, &r.holder, &r.reason}, fields(&r.Sums)...)...)
 		m.rows = append(m.rows, r)
+		return err
+	})
+	if err != nil || !a.lost {
+		return err
+	}
+	return each(ctx, conn, sqlRollLost, func(scan func(...any) error) error {
+		var x overlap
+		err := scan(&x.unit, &x.hour, &x.records)
+		m.lost = append(m.lost, x)
 		return err
 	})
 }
@@ -257,6 +274,11 @@ func (d *DB) replace(ctx context.Context, m *maker, to int32) error {
 				r.rows = append(r.rows, row)
 			}
 		}
+		for _, x := range m.lost {
+			if _, ok := r.rough[x.unitHour]; !ok {
+				r.lost = append(r.lost, x)
+			}
+		}
 		w.roll = r
 		return nil
 	})
@@ -287,7 +309,7 @@ func (r *roll) drop(ctx context.Context, conn *sql.Conn) error {
 	if err != nil {
 		return err
 	}
-	return exec(ctx, conn, sqlDropHours, "DROP TABLE temp.main.smoothed")
+	return exec(ctx, conn, sqlDropHours, sqlDropOverlaps, "DROP TABLE temp.main.smoothed")
 }
 
 // keep makes the replacement part of the state.
@@ -312,6 +334,16 @@ func (d *draft) hourTable() rows {
 		row[4], row[5], row[6], row[7], row[8] = r.UnhealthyMs, r.UnallocatedMs, r.IdleMs, r.UnmeasuredMs, r.BusyMs
 		row[9], row[10], row[11], row[12] = r.SMActiveMs, r.SMKnownMs, r.EnergyMJ, r.EnergyKnownMs
 		return row
+	}}
+}
+
+func (d *draft) overlapTable() rows {
+	if d.roll == nil {
+		return rows{table: "hours_lost"}
+	}
+	return rows{"hours_lost", len(d.roll.lost), func(i int) []driver.Value {
+		x := &d.roll.lost[i]
+		return []driver.Value{x.unit, x.hour, x.records}
 	}}
 }
 

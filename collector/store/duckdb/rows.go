@@ -27,7 +27,7 @@ func (d *draft) tables(nowMs int64) []rows {
 		dictTable("reasons", &d.reasons, func(id int32, reason string) []driver.Value {
 			return []driver.Value{id, reason}
 		}),
-		d.inventoryTable(), d.batchTable(nowMs), d.recordTable(), d.doubtTable(), d.eventTable(), d.asideTable(nowMs), d.documentTable(), d.lifeTable(), d.hourTable(), d.roughTable(),
+		d.inventoryTable(), d.batchTable(nowMs), d.recordTable(), d.doubtTable(), d.eventTable(), d.asideTable(nowMs), d.documentTable(), d.lifeTable(), d.hourTable(), d.overlapTable(), d.roughTable(),
 	}
 }
 

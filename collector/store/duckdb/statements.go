@@ -5,7 +5,7 @@ import "embed"
 // migrations are run in order, each once; the number of the last is the
 // schema's. A file that was released is never edited.
 var migrations = []string{read("0001_schema"), read("0002_who_and_where"), read("0003_documents"), read("0004_lives"),
-	read("0005_digests"), read("0006_hours")}
+	read("0005_digests"), read("0006_hours"), read("0007_hours_lost")}
 
 //go:embed sql/*.sql
 var files embed.FS
@@ -27,6 +27,10 @@ var (
 	sqlHourSumsByHolder = read("hour_sums_by_holder")
 	sqlRoll             = read("roll")
 	sqlAuditHours       = read("audit_hours")
+	sqlRollLost         = read("roll_lost")
+	sqlLostRecords      = read("lost_records")
+	sqlHourOverlaps     = read("hour_overlaps")
+	sqlDropOverlaps     = read("drop_overlaps")
 	sqlTorn             = read("torn")
 	sqlLoadRough        = read("load_rough")
 	sqlDropHours        = read("drop_hours")

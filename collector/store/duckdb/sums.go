@@ -44,6 +44,7 @@ type question struct {
 	within    span  // the part of the slots that records cover
 	width     int64 // of a bucket, in ms
 	contested []contest
+	lost      bool // there are records that do not own their time
 	units     []unit
 	holders   []usage.Holder
 	reasons   []string
@@ -53,22 +54,29 @@ type question struct {
 
 // prepare takes from the state what an answer needs.
 func (a *question) prepare(s *state) {
-	a.look(s)
-	if a.within.fromMs < a.within.toMs {
+	if a.bound(s) {
 		a.plan(s)
+		a.contested = s.contested(a)
 	}
 }
 
-// look takes from the state all but how to read hours.
+// look does the same for a question that reads all record by record.
 func (a *question) look(s *state) {
+	if a.bound(s) {
+		a.contested = s.contested(a)
+	}
+}
+
+// bound finds the time that is asked for, and reports whether there is any.
+func (a *question) bound(s *state) bool {
 	edges := span{a.Edges[0], a.Edges[len(a.Edges)-1]}
 	a.within = edges.clip(s.extent())
 	if a.within.fromMs >= a.within.toMs {
-		return
+		return false
 	}
 	a.width = max(minBucketMs, (a.within.toMs-a.within.fromMs)/maxBuckets+1)
-	a.contested = s.contested(a.Spans, a.within)
 	a.units, a.holders, a.reasons = s.units.list, s.holders.list, s.reasons.list
+	return true
 }
 
 func (a *question) ask(ctx context.Context, conn *sql.Conn) error {
