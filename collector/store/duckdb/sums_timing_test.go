@@ -43,23 +43,35 @@ func month(b *testing.B, dir string) {
 
 // BenchmarkSums adds up a month by day and by 50 keys, as a report does.
 func BenchmarkSums(b *testing.B) {
-	benchmarkSums(b, "")
+	benchmarkSums(b, "", "")
 }
 
 // BenchmarkSumsByHolder does the same apart for each holder: 8 GPUs have one
 // for two days, and there are up to 1,000, all of one team.
 func BenchmarkSumsByHolder(b *testing.B) {
-	benchmarkSums(b, contract.ByHolder)
+	benchmarkSums(b, contract.ByHolder, "")
 }
 
 // BenchmarkSumsByTeam does the same apart for each team.
 func BenchmarkSumsByTeam(b *testing.B) {
-	benchmarkSums(b, contract.ByTeam)
+	benchmarkSums(b, contract.ByTeam, "")
 }
 
-func benchmarkSums(b *testing.B, by contract.By) {
+// BenchmarkSumsTwice adds up a fleet that a second stream has recorded, too.
+func BenchmarkSumsTwice(b *testing.B) {
+	benchmarkSums(b, "", `INSERT INTO streams SELECT id + (SELECT count(*) FROM streams), 'f' || agent[2:], epoch, evidence FROM streams;
+		INSERT INTO records SELECT * REPLACE (stream + (SELECT count(*) // 2 FROM streams) AS stream) FROM records`)
+}
+
+// benchmarkSums changes the month by a statement first.
+func benchmarkSums(b *testing.B, by contract.By, change string) {
 	dir := b.TempDir()
 	month(b, dir)
+	if change != "" {
+		if err := alter(filepath.Join(dir, database), change); err != nil {
+			b.Fatal(err)
+		}
+	}
 	db, err := duckdb.Open(b.Context(), dir, duckdb.Options{})
 	if err != nil {
 		b.Fatal(err)
