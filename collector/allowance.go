@@ -8,7 +8,7 @@ import (
 // What one agent may send. One with eight GPUs closes 3 kB a minute, and sends
 // again what it kept for three days in a few seconds.
 const (
-	agentRate  = 32 << 20 // bytes a second, for as long as it likes
+	agentRate  = 2 << 20  // bytes a second, for as long as it likes
 	agentBurst = 8 << 20  // bytes at once
 	leastPost  = 16 << 10 // bytes that a post counts for at least
 )

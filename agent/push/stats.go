@@ -17,14 +17,15 @@ type Stats struct {
 	Acknowledged, Quarantined, Conflicts, Aside uint64
 	// Failures counts requests that did not succeed. It has every reason.
 	Failures map[Reason]uint64
-	// LastError is why nothing is sent now; empty while all is well.
-	LastError string
+	// LastError is why nothing is sent now, and LastReason what kind of failure
+	// that is; both are empty while all is well.
+	LastError  string
+	LastReason Reason
 }
 
 type stats struct {
-	mu     sync.Mutex // guards what follows
-	s      Stats
-	reason Reason // of s.LastError
+	mu sync.Mutex // guards what follows
+	s  Stats
 }
 
 // Stats returns what was done so far. It may be called at any time.
@@ -69,10 +70,10 @@ func (p *Pusher) failed(err error) {
 		p.stats.s.Failures = map[Reason]uint64{}
 	}
 	p.stats.s.Failures[reason]++
-	if p.stats.s.LastError == "" || p.stats.reason != reason {
+	if p.stats.s.LastError == "" || p.stats.s.LastReason != reason {
 		p.cfg.Log.Warn("usage is not sent; it stays in the spool", "reason", reason, "err", err)
 	}
-	p.stats.s.LastError, p.stats.reason = err.Error(), reason
+	p.stats.s.LastError, p.stats.s.LastReason = err.Error(), reason
 }
 
 func (p *Pusher) recovered() {
@@ -80,6 +81,6 @@ func (p *Pusher) recovered() {
 	defer p.stats.mu.Unlock()
 	if p.stats.s.LastError != "" {
 		p.cfg.Log.Info("usage is sent again")
-		p.stats.s.LastError = ""
+		p.stats.s.LastError, p.stats.s.LastReason = "", ""
 	}
 }

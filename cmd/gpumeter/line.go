@@ -129,13 +129,14 @@ func (s *station) keep(ctx context.Context, closed []meter.Closed) error {
 	return nil
 }
 
-// wait returns when at most n batches are unsent.
+// wait returns when at most n batches are unsent. A collector that asks to be
+// given time is given it.
 func (s *station) wait(ctx context.Context, n int) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for s.spool.Stats().PendingBatches > n {
-		if e := s.push.Stats().LastError; e != "" {
-			return fmt.Errorf("send to the collector: %s", e)
+		if p := s.push.Stats(); p.LastError != "" && p.LastReason != push.ReasonBusy {
+			return fmt.Errorf("send to the collector: %s", p.LastError)
 		}
 		select {
 		case <-ctx.Done():
