@@ -16,7 +16,7 @@ BUILD   := $(GO) build -trimpath -tags grpcnotrace -ldflags "-s -w -X main.versi
 TOOL    := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help tools build sim run test lint race fuzz torture e2e e2e-slurm e2e-clickhouse e2e-kubernetes servers bench gpu-check dashboards man clean
+.PHONY: help tools build sim run test lint race fuzz torture e2e e2e-slurm e2e-clickhouse e2e-kubernetes chart servers bench gpu-check dashboards man clean
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,12 +97,21 @@ e2e-clickhouse: build ## run collectors against a real ClickHouse cluster
 	GPUMETER_BIN=$(CURDIR)/bin/gpumeter GPUMETER_CHDB=$$(ls $(CHDB) 2>/dev/null) \
 		$(GO) test -count=1 -timeout 1h -v -tags e2e_clickhouse ./e2e/clickhouse
 
-# The API server is built from its own module, which takes minutes once.
-e2e-kubernetes: tools ## ask a real Kubernetes API server what the agent asks
+# The servers of Kubernetes and Helm are built from modules of their own, which
+# takes minutes once. They know their version from the linker.
+KUBERNETES := v1.37.2
+OPERATOR   := github.com/prometheus-operator/prometheus-operator@v0.85.0
+
+e2e-kubernetes: build ## ask a real Kubernetes API server what the agent asks, and install the chart there
 	@command -v etcd >/dev/null || { echo "installing etcd"; apt-get update -qq && apt-get install -y -qq etcd-server >/dev/null; }
 	@mkdir -p bin/tools
-	cd tools/kubernetes && $(GO) build -ldflags "-s -w" -o $(CURDIR)/bin/tools/ k8s.io/kubernetes/cmd/kube-apiserver
-	GPUMETER_E2E_BIN=$(CURDIR)/bin/tools $(GO) test -count=1 -v -tags e2e_kubernetes ./e2e/kubernetes
+	cd tools/kubernetes && $(GO) build -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$(KUBERNETES)" -o $(CURDIR)/bin/tools/ tool
+	cd packaging/helm && $(GO) build -ldflags "-s -w" -o $(CURDIR)/bin/tools/ tool
+	GPUMETER_CRDS=$$($(GO) mod download -json $(OPERATOR) | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')/example/prometheus-operator-crd \
+		GPUMETER_BIN=$(CURDIR)/bin GPUMETER_E2E_BIN=$(CURDIR)/bin/tools $(GO) test -count=1 -v -tags e2e_kubernetes ./e2e/kubernetes
+
+chart: tools ## render the Helm chart with six sets of values and hold it to Kubernetes' types
+	cd packaging/helm && $(GO) vet ./... && $(GO) test ./...
 
 bench: tools ## run the benchmarks and print one table
 	@$(GO) test -run '^$$' -bench . -benchmem ./... | awk '/^Benchmark/ {print}' | column -t

@@ -42,6 +42,7 @@ metadata:
   namespace: {{ $.Release.Namespace }}
   labels:
     {{- include "gpumeter.labels" (list $ (index . 3)) | nindent 4 }}
+  annotations: {helm.sh/resource-policy: keep}
 data:
   {{- toYaml $there | nindent 2 }}
 {{- end -}}
