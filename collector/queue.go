@@ -39,8 +39,9 @@ const (
 	commitGoal = 500 * time.Millisecond // what a commit should take
 )
 
-// maxWait is the longest time that a sender is asked to wait.
-const maxWait = 5 * time.Minute
+// maxWait is the longest time that a sender is asked to wait. A store that was
+// slow for a moment must not keep agents away for long after it.
+const maxWait = time.Minute
 
 // queue holds the posts that wait for a commit, and knows how long the next
 // one would have to wait.

@@ -111,7 +111,7 @@ func TestTurnFollowsQueueAndPace(t *testing.T) {
 		q.begin([]*post{waiting(liveLane, 2048)}, now)
 		q.end(now.Add(time.Second))
 	}
-	for range 200 {
+	for range 80 {
 		q.mustPut(t, waiting(liveLane, 1024))
 	}
 	q.mustPut(t, waiting(backlogLane, 2048))
@@ -121,12 +121,12 @@ func TestTurnFollowsQueueAndPace(t *testing.T) {
 			t.Errorf("%s: asked to wait %s, want %.3f s", what, got, want)
 		}
 	}
-	near("live", q.turn(liveLane, now), 100)
+	near("live", q.turn(liveLane, now), 40)
 	usual := q.usual[liveLane] / 2048
-	near("live after another", q.turn(liveLane, now), 100+usual)
-	near("live after two others", q.turn(liveLane, now), 100+2*usual)
-	near("backlog waits for what is live, too", q.turn(backlogLane, now), 101)
-	near("live, later", q.turn(liveLane, now.Add(time.Second)), 100-1+3*usual)
+	near("live after another", q.turn(liveLane, now), 40+usual)
+	near("live after two others", q.turn(liveLane, now), 40+2*usual)
+	near("backlog waits for what is live, too", q.turn(backlogLane, now), 41)
+	near("live, later", q.turn(liveLane, now.Add(time.Second)), 40-1+3*usual)
 }
 
 // TestTurnSeesAStoreThatStalls asks while a commit that should take a second
