@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/gpumeter/gpumeter/collector"
@@ -25,25 +26,36 @@ type simulatedPost struct {
 	body   []byte // packed
 }
 
-// newPost packs batches of one agent.
-func newPost(batches []usage.Sealed) (simulatedPost, error) {
-	p := simulatedPost{stream: batches[0].Batch.Agent + "/" + batches[0].Batch.Epoch, n: len(batches)}
-	var out bytes.Buffer
-	z, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
-	if err != nil {
-		return p, err
-	}
-	var line []byte
+// packers are gzip writers, each of a megabyte.
+var packers = sync.Pool{New: func() any {
+	z, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // it fails only for a level that there is not
+	return z
+}}
+
+// newPost makes a request of batches of one agent.
+func newPost(batches []usage.Sealed) (p simulatedPost, err error) {
+	p = simulatedPost{stream: batches[0].Batch.Agent + "/" + batches[0].Batch.Epoch, n: len(batches)}
 	for i := range batches {
 		p.seqs = p.seqs.Add(batches[i].Batch.Seq)
+	}
+	p.body, err = pack(batches)
+	return p, err
+}
+
+func pack(batches []usage.Sealed) ([]byte, error) {
+	var out bytes.Buffer
+	z := packers.Get().(*gzip.Writer)
+	defer packers.Put(z)
+	z.Reset(&out)
+	var line []byte
+	for i := range batches {
 		line = usage.AppendLine(line[:0], batches[i].Body, batches[i].Hash)
 		if _, err := z.Write(line); err != nil {
-			return p, err
+			return nil, err
 		}
 	}
-	err = z.Close()
-	p.body = out.Bytes()
-	return p, err
+	err := z.Close()
+	return out.Bytes(), err
 }
 
 // whole is the body of a request that gets through.
@@ -80,12 +92,23 @@ func newSimulatedClient(s *source, connections int) (*simulatedClient, error) {
 	return &simulatedClient{s.URL, req.Header.Get("Authorization"), client}, nil
 }
 
+// greet fails where no collector answers.
+func (c *simulatedClient) greet(ctx context.Context) error {
+	body, err := pack(nil)
+	if err != nil {
+		return err
+	}
+	p := simulatedPost{body: body}
+	_, err = c.try(ctx, &p, p.whole())
+	return err
+}
+
 // try sends a post once. wait is how long the collector wants to be left alone
 // before the next try; zero is success.
-func (c *simulatedClient) try(ctx context.Context, p *simulatedPost, body io.Reader) (a collector.Answer, wait time.Duration, err error) {
+func (c *simulatedClient) try(ctx context.Context, p *simulatedPost, body io.Reader) (wait time.Duration, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+"/v1/usage", body)
 	if err != nil {
-		return a, 0, fmt.Errorf("post usage: %w", err)
+		return 0, fmt.Errorf("post usage: %w", err)
 	}
 	req.ContentLength = int64(len(p.body))
 	req.Header.Set("Content-Encoding", "gzip")
@@ -94,24 +117,25 @@ func (c *simulatedClient) try(ctx context.Context, p *simulatedPost, body io.Rea
 	}
 	res, err := c.client.Do(req)
 	if err != nil {
-		return a, 0, fmt.Errorf("post usage: %w", err)
+		return 0, fmt.Errorf("post usage: %w", err)
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
-		return a, 0, fmt.Errorf("post usage: read answer: %w", err)
+		return 0, fmt.Errorf("post usage: read answer: %w", err)
 	}
 	switch res.StatusCode {
 	case http.StatusOK:
+		var a collector.Answer
 		if err := json.Unmarshal(text, &a); err != nil {
-			return a, 0, fmt.Errorf("post usage: decode answer: %w", err)
+			return 0, fmt.Errorf("post usage: decode answer: %w", err)
 		}
-		return a, 0, p.check(&a)
+		return 0, p.check(&a)
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		seconds, _ := strconv.Atoi(res.Header.Get("Retry-After"))
-		return a, time.Duration(max(seconds, 1)) * time.Second, nil
+		return time.Duration(max(seconds, 1)) * time.Second, nil
 	}
-	return a, 0, fmt.Errorf("post usage: %s: %.300s", res.Status, bytes.TrimSpace(text))
+	return 0, fmt.Errorf("post usage: %s: %.300s", res.Status, bytes.TrimSpace(text))
 }
 
 // check wants all that was sent committed, and counted.

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/url"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -36,15 +38,15 @@ type simulation struct {
 
 // marks are what was seen while sending.
 type marks struct {
-	latencies                          []time.Duration // of the requests that were acknowledged
-	refused, doubled, cut, lost, later int
-	behind                             time.Duration // what was sent latest, against the rate
+	latencies                         []time.Duration // of the requests that were acknowledged
+	refused, broken, cut, lost, later int
+	behind                            time.Duration // what was sent latest, against the rate
 }
 
 func (m *marks) merge(o *marks) {
 	m.latencies = append(m.latencies, o.latencies...)
 	m.refused += o.refused
-	m.doubled += o.doubled
+	m.broken += o.broken
 	m.cut += o.cut
 	m.lost += o.lost
 	m.later += o.later
@@ -70,6 +72,9 @@ const maxCrowd = 20_000
 func (s *simulation) send(ctx context.Context, step func(float64)) error {
 	all := float64(len(s.agents)) * s.to.Sub(s.agents[0].Start()).Minutes()
 	step1 := func() { step(float64(s.minutes.Add(1)) / all) }
+	if err := s.client.greet(ctx); err != nil {
+		return err
+	}
 	begin := time.Now()
 	err := s.crowd(ctx, s.args.Connections, func(ctx context.Context, x *simulatedSender) error { return x.minuteByMinute(ctx, begin, step1) })
 	s.took = time.Since(begin)
@@ -241,7 +246,7 @@ func (x *simulatedSender) bring(ctx context.Context, batches []usage.Sealed) err
 		return nil
 	case 1:
 		x.marks.cut++
-		if _, _, err := x.s.client.try(ctx, &p, p.cutOff()); err == nil {
+		if _, err := x.s.client.try(ctx, &p, p.cutOff()); err == nil {
 			return fmt.Errorf("the collector acknowledges half of a request of %s", p.stream)
 		}
 	default: // the answer is lost, and the request repeated
@@ -249,7 +254,6 @@ func (x *simulatedSender) bring(ctx context.Context, batches []usage.Sealed) err
 		if err := x.sendWhole(ctx, &p); err != nil {
 			return err
 		}
-		x.marks.doubled -= p.n
 	}
 	return x.sendWhole(ctx, &p)
 }
@@ -265,14 +269,25 @@ func (x *simulatedSender) sendLate(ctx context.Context) error {
 	return nil
 }
 
+// patience is how often a request is repeated whose connection broke, one
+// second after the other: the collector may be starting again.
+const patience = 60
+
 // sendWhole sends a request until it is acknowledged.
 func (x *simulatedSender) sendWhole(ctx context.Context, p *simulatedPost) error {
-	for {
+	for broken := 0; ; {
 		wait, err := x.once(ctx, p)
-		if err != nil || wait == 0 {
+		var lost *url.Error
+		switch {
+		case errors.As(err, &lost) && ctx.Err() == nil && broken < patience:
+			broken++
+			x.marks.broken++
+			wait = time.Second
+		case err != nil || wait == 0:
 			return err
+		default:
+			x.marks.refused++
 		}
-		x.marks.refused++
 		if err := rest(ctx, wait); err != nil {
 			return err
 		}
@@ -285,10 +300,9 @@ func (x *simulatedSender) once(ctx context.Context, p *simulatedPost) (wait time
 	}
 	defer x.leave()
 	begin := time.Now()
-	a, wait, err := x.s.client.try(ctx, p, p.whole())
+	wait, err = x.s.client.try(ctx, p, p.whole())
 	if err == nil && wait == 0 {
 		x.marks.latencies = append(x.marks.latencies, time.Since(begin))
-		x.marks.doubled += a.Duplicates
 	}
 	return wait, err
 }
@@ -309,7 +323,7 @@ func (s *simulation) print(w io.Writer) {
 	if s.rate > 0 {
 		fmt.Fprintf(w, "rate     %d records/s, held within %.1f s\n", s.args.Rate, max(m.behind.Seconds(), 0))
 	}
-	fmt.Fprintf(w, "answers  half within %s, 99 %% within %s, all within %s; %d times asked to wait\n", at(500), at(990), at(1000), m.refused)
+	fmt.Fprintf(w, "answers  half within %s, 99 %% within %s, all within %s; %d times asked to wait, %d connections broke\n", at(500), at(990), at(1000), m.refused, m.broken)
 	fmt.Fprintf(w, "faults   %d requests cut off, %d answers lost, %d requests late\n", m.cut, m.lost, m.later)
 	if s.args.Outage > 0 {
 		fmt.Fprintf(w, "outage   %d agents came back at once with %d records of %s: all there after %.1f s, %.0f records/s\n",
