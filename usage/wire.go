@@ -85,7 +85,7 @@ var ErrHash = errors.New("content hash does not match the content")
 // The body given to f is f's to keep.
 func Lines(r io.Reader, f func(body []byte) error) error {
 	sc := bufio.NewScanner(r)
-	sc.Buffer(make([]byte, 64<<10), MaxBatchBytes+128)
+	sc.Buffer(make([]byte, 8<<10), MaxBatchBytes+128) // enough for eight GPUs; it grows
 	for n := 1; sc.Scan(); n++ {
 		body, err := splitLine(sc.Bytes())
 		if err == nil {
