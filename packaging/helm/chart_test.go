@@ -34,10 +34,10 @@ func load(t *testing.T) *chart.Chart {
 }
 
 // render returns what is installed with values, file by file.
-func render(t *testing.T, release string, values map[string]any) (map[string]string, error) {
+func render(t *testing.T, release, namespace string, values map[string]any) (map[string]string, error) {
 	t.Helper()
 	c := load(t)
-	all, err := chartutil.ToRenderValues(c, values, chartutil.ReleaseOptions{Name: release, Namespace: "gpu", IsInstall: true}, nil)
+	all, err := chartutil.ToRenderValues(c, values, chartutil.ReleaseOptions{Name: release, Namespace: namespace, IsInstall: true}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func install(t *testing.T, name string) *objects {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := render(t, "gpumeter", values)
+	files, err := render(t, "gpumeter", "gpu", values)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestMistakesAreRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := render(t, "gpumeter", values); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := render(t, "gpumeter", "gpu", values); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: got %v, want %q", values, err, want)
 		}
 	}
@@ -144,8 +144,8 @@ func TestMistakesAreRefused(t *testing.T) {
 	f("memoryMiB", "collector: {memoryMiB: 12}")
 }
 
-// TestEveryValueIsInTheSchema and in values.yaml: what a file of values names is
-// there by default, but for what is free.
+// TestEveryValueHasADefault wants what a file of values names to be in
+// values.yaml, where people look for it.
 func TestEveryValueHasADefault(t *testing.T) {
 	c := load(t)
 	for _, name := range sets(t) {
