@@ -157,3 +157,17 @@ func TestAgentIsHeldToItsRate(t *testing.T) {
 		answer(t, post(h, big))
 	})
 }
+
+// TestMalformedPostsKeepNoPlace breaks off more posts than there are places
+// after their first batch.
+func TestMalformedPostsKeepNoPlace(t *testing.T) {
+	h := start(t, collector.Config{})
+	good := lines(t, batch(agentA, 1))
+	broken := append(slices.Clone(good), "hello\n"...)
+	for range 1100 {
+		if w := post(h, broken); w.Code != 400 {
+			t.Fatalf("status %d: %s", w.Code, w.Body)
+		}
+	}
+	answer(t, post(h, good))
+}
