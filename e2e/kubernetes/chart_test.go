@@ -78,6 +78,7 @@ func TestChartIsInstalled(t *testing.T) {
 	checkSets(t, c, kubeconfig)
 	checkNodesOfAgents(t, c, kubeconfig)
 	checkRights(t, c)
+	checkPrograms(t, c)
 	checkUpgrade(t, c, kubeconfig)
 }
 
