@@ -21,20 +21,21 @@ const chart = "../../packaging/helm/gpumeter"
 
 // places say where the objects of a kind are. Those of a namespace are in gpu.
 var places = map[string]string{
-	"Namespace":          "/api/v1/namespaces",
-	"ServiceAccount":     "/api/v1/namespaces/gpu/serviceaccounts",
-	"Secret":             "/api/v1/namespaces/gpu/secrets",
-	"ConfigMap":          "/api/v1/namespaces/gpu/configmaps",
-	"Service":            "/api/v1/namespaces/gpu/services",
-	"DaemonSet":          "/apis/apps/v1/namespaces/gpu/daemonsets",
-	"StatefulSet":        "/apis/apps/v1/namespaces/gpu/statefulsets",
-	"Deployment":         "/apis/apps/v1/namespaces/gpu/deployments",
-	"NetworkPolicy":      "/apis/networking.k8s.io/v1/namespaces/gpu/networkpolicies",
-	"ClusterRole":        rbac + "clusterroles",
-	"ClusterRoleBinding": rbac + "clusterrolebindings",
-	"PodMonitor":         "/apis/monitoring.coreos.com/v1/namespaces/gpu/podmonitors",
-	"ServiceMonitor":     "/apis/monitoring.coreos.com/v1/namespaces/gpu/servicemonitors",
-	"PrometheusRule":     "/apis/monitoring.coreos.com/v1/namespaces/gpu/prometheusrules",
+	"Namespace":             "/api/v1/namespaces",
+	"ServiceAccount":        "/api/v1/namespaces/gpu/serviceaccounts",
+	"Secret":                "/api/v1/namespaces/gpu/secrets",
+	"ConfigMap":             "/api/v1/namespaces/gpu/configmaps",
+	"Service":               "/api/v1/namespaces/gpu/services",
+	"PersistentVolumeClaim": "/api/v1/namespaces/gpu/persistentvolumeclaims",
+	"DaemonSet":             "/apis/apps/v1/namespaces/gpu/daemonsets",
+	"StatefulSet":           "/apis/apps/v1/namespaces/gpu/statefulsets",
+	"Deployment":            "/apis/apps/v1/namespaces/gpu/deployments",
+	"NetworkPolicy":         "/apis/networking.k8s.io/v1/namespaces/gpu/networkpolicies",
+	"ClusterRole":           rbac + "clusterroles",
+	"ClusterRoleBinding":    rbac + "clusterrolebindings",
+	"PodMonitor":            "/apis/monitoring.coreos.com/v1/namespaces/gpu/podmonitors",
+	"ServiceMonitor":        "/apis/monitoring.coreos.com/v1/namespaces/gpu/servicemonitors",
+	"PrometheusRule":        "/apis/monitoring.coreos.com/v1/namespaces/gpu/prometheusrules",
 }
 
 var between = regexp.MustCompile(`(?m)^---\s*$`)
@@ -63,6 +64,9 @@ func (c *cluster) try(t *testing.T, name, doc string) {
 	t.Helper()
 	kind, name, _ := strings.Cut(name, "/")
 	path := places[kind] + "/" + name
+	if strings.Contains(doc, "\n  namespace: gpumeter\n") {
+		path = strings.Replace(path, "/namespaces/gpu/", "/namespaces/gpumeter/", 1)
+	}
 	status, answer := c.do(http.MethodPatch, path+"?dryRun=All&fieldManager=test&fieldValidation=Strict", "application/apply-patch+yaml", doc)
 	if status != http.StatusOK && status != http.StatusCreated {
 		t.Errorf("%s: %d: %s", path, status, answer)
@@ -113,6 +117,14 @@ func checkSets(t *testing.T, c *cluster, kubeconfig string) {
 			checkArgs(t, name, doc)
 		}
 		t.Logf("%s: %d objects", filepath.Base(set), len(docs))
+	}
+	text, err := os.ReadFile(chart + "/../plain/gpumeter.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.create(t, places["Namespace"], "apiVersion: v1\nkind: Namespace\nmetadata: {name: gpumeter}\n")
+	for name, doc := range documents(t, string(text)) {
+		c.try(t, name, doc)
 	}
 }
 

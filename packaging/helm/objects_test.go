@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -72,6 +73,9 @@ func (o *objects) checkReferences(t *testing.T) {
 			if v.Secret != nil && strings.HasPrefix(v.Secret.SecretName, "gpumeter-") {
 				o.checkKeys(t, name, v.Secret)
 			}
+			if c := v.PersistentVolumeClaim; c != nil && o.byName["PersistentVolumeClaim/"+c.ClaimName] == nil {
+				t.Errorf("%s mounts claim %s, which is not there", name, c.ClaimName)
+			}
 			if v.ConfigMap != nil && o.byName["ConfigMap/"+v.ConfigMap.Name] == nil {
 				t.Errorf("%s mounts ConfigMap %s, which is not there", name, v.ConfigMap.Name)
 			}
@@ -102,25 +106,43 @@ func (o *objects) checkKeys(t *testing.T, name string, v *corev1.SecretVolumeSou
 	}
 }
 
-// checkSelectors wants Services and policies to select pods that are there.
+// checkSelectors wants what selects pods to select some that are there, and the
+// ports that it names.
 func (o *objects) checkSelectors(t *testing.T) {
 	t.Helper()
 	for name, object := range o.byName {
 		var want map[string]string
+		var ports []string
 		switch s := object.(type) {
 		case *corev1.Service:
-			want = s.Spec.Selector
+			want, ports = s.Spec.Selector, []string{s.Spec.Ports[0].TargetPort.StrVal}
 		case *networkingv1.NetworkPolicy:
 			want = s.Spec.PodSelector.MatchLabels
+			for _, in := range s.Spec.Ingress {
+				ports = append(ports, in.Ports[0].Port.StrVal)
+			}
+		case *monitoring.PodMonitor:
+			want, ports = s.Spec.Selector.MatchLabels, []string{*s.Spec.PodMetricsEndpoints[0].Port}
+		case *monitoring.ServiceMonitor: // by the Service's labels, which are its pods'
+			want, ports = s.Spec.Selector.MatchLabels, []string{s.Spec.Endpoints[0].Port}
 		default:
 			continue
 		}
 		if !slices.ContainsFunc(o.templates(), func(p corev1.PodTemplateSpec) bool {
-			return labels.SelectorFromSet(want).Matches(labels.Set(p.Labels))
+			return labels.SelectorFromSet(want).Matches(labels.Set(p.Labels)) && hasPorts(p.Spec.Containers[0], ports)
 		}) {
-			t.Errorf("%s selects no pod: %v", name, want)
+			t.Errorf("%s selects no pod with ports %v: %v", name, ports, want)
 		}
 	}
+}
+
+func hasPorts(c corev1.Container, names []string) bool {
+	for _, name := range names {
+		if !slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool { return p.Name == name }) {
+			return false
+		}
+	}
+	return true
 }
 
 func (o *objects) templates() []corev1.PodTemplateSpec {

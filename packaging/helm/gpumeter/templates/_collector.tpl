@@ -95,6 +95,9 @@ spec:
     {{- if eq .store "clickhouse" }}
     - name: clickhouse
       secret: {secretName: {{ required "collector.clickhouse.secret is needed: the Secret with the key password" .clickhouse.secret }}, defaultMode: 0440}
+    {{- else if .backups.enabled }}
+    - name: backups
+      persistentVolumeClaim: {claimName: {{ $name }}-collector-backups}
     {{- end }}
 {{- end -}}
 {{- end -}}
