@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-// user is who the chart's containers run as.
+// user is who the programs of the chart run as.
 const user = 65532
 
 // workload is what this test reads of a DaemonSet or a StatefulSet.
@@ -28,6 +28,7 @@ type workload struct {
 	Spec struct {
 		Template struct {
 			Spec struct {
+				SecurityContext            struct{ RunAsUser int }
 				InitContainers, Containers []container
 				Volumes                    []volume
 			}
@@ -38,6 +39,11 @@ type workload struct {
 type container struct {
 	Command, Args []string
 	VolumeMounts  []struct{ Name, MountPath string }
+
+	SecurityContext struct {
+		RunAsUser    *int
+		Capabilities struct{ Add []string }
+	}
 }
 
 type volume struct {
@@ -112,10 +118,10 @@ func lay(t *testing.T, path string, text []byte) {
 	}
 }
 
-// start runs a container: as its user, without capabilities but caps, on a root
-// filesystem that it cannot write. There is no kubelet: paths of mounts become
+// start runs a container: as its user, without capabilities but its own, on a
+// root filesystem that it cannot write. There is no kubelet: paths of mounts become
 // folders, and change has what else becomes what.
-func (p *pod) start(t *testing.T, c container, caps string, uid int, change ...string) {
+func (p *pod) start(t *testing.T, c container, change ...string) {
 	t.Helper()
 	r := strings.NewReplacer(append(change, p.mounts(t, c)...)...)
 	p.settle(t, r)
@@ -125,8 +131,15 @@ func (p *pod) start(t *testing.T, c container, caps string, uid int, change ...s
 		t.Fatal(err)
 	}
 	script := "set -e; mount --bind " + hosts + " /etc/hosts; for f in " + strings.Join(p.own, " ") + `; do mount --bind $f $f; done; mount -o remount,bind,ro /; exec "$@"`
+	uid, caps := p.Spec.Template.Spec.SecurityContext.RunAsUser, "-all"
+	if c.SecurityContext.RunAsUser != nil {
+		uid = *c.SecurityContext.RunAsUser
+	}
+	for _, name := range c.SecurityContext.Capabilities.Add {
+		caps += ",+" + strings.ToLower(name)
+	}
 	args := []string{"--mount", "sh", "-c", script, "sh", "setpriv", fmt.Sprint("--reuid=", uid), fmt.Sprint("--regid=", uid), "--clear-groups",
-		"--no-new-privs", "--bounding-set=-all" + caps, "--inh-caps=-all"}
+		"--no-new-privs", "--bounding-set=" + caps, "--inh-caps=-all"}
 	for _, arg := range append(c.Command, c.Args...) {
 		args = append(args, r.Replace(arg))
 	}
@@ -190,7 +203,7 @@ func checkPrograms(t *testing.T, c *cluster) {
 	ingest, metrics := address(t), address(t)
 	_, port, _ := net.SplitHostPort(ingest)
 	collector := c.place(t, places["StatefulSet"]+"/gpumeter-collector")
-	collector.start(t, program(collector, bin), "", user, "=:9410", "="+ingest)
+	collector.start(t, program(collector, bin), "=:9410", "="+ingest)
 
 	agent := c.place(t, places["DaemonSet"]+"/gpumeter-agent")
 	left := filepath.Join(agent.folders["spool"], "left", "by-another-user")
@@ -198,14 +211,14 @@ func checkPrograms(t *testing.T, c *cluster) {
 	if err := os.Chown(filepath.Dir(left), 1234, 1234); err != nil {
 		t.Fatal(err)
 	}
-	agent.start(t, agent.Spec.Template.Spec.InitContainers[0], ",+chown,+dac_read_search", 0)
+	agent.start(t, agent.Spec.Template.Spec.InitContainers[0])
 	eventually(t, "the spool is the agent's", func() bool {
 		info, err := os.Stat(left)
 		return err == nil && info.Sys().(*syscall.Stat_t).Uid == user
 	})
 	meter := program(agent, bin)
 	meter.Args = append(meter.Args, "--window=10s", "--nvml="+filepath.Join(bin, "sim", "libnvidia-ml.so.1"))
-	agent.start(t, meter, "", user, "=:9409", "="+metrics, ":9410", ":"+port)
+	agent.start(t, meter, "=:9409", "="+metrics, ":9410", ":"+port)
 
 	ca := filepath.Join(collector.folders["tls"], "ca.crt")
 	eventually(t, "the collector is ready", func() bool { return ask(t, ingest, "gpumeter-collector.gpu.svc", ca, "/readyz", "") != "" })
