@@ -127,7 +127,14 @@ func TestDelayDoublesUpToItsLimit(t *testing.T) {
 // TestStuckWorkerIsKilledLateAndSeldom checks the patience that a worker has
 // to be met with: killing one in a driver call can wedge the GPU.
 func TestStuckWorkerIsKilledLateAndSeldom(t *testing.T) {
-	c, err := startChild(&Config{Exe: "/bin/sh", Args: []string{"-c", "trap '' TERM; while :; do sleep 1; done"}}, 0, func(*child, kind, []byte, error) {})
+	// A message says that the trap is set: a signal before it would kill.
+	const script = `trap '' TERM; printf '\001\000\000\000x'; while :; do sleep 1; done`
+	deaf := make(chan struct{})
+	c, err := startChild(&Config{Exe: "/bin/sh", Args: []string{"-c", script}}, 0, func(_ *child, k kind, _ []byte, err error) {
+		if err == nil && k == 'x' {
+			close(deaf)
+		}
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,6 +142,11 @@ func TestStuckWorkerIsKilledLateAndSeldom(t *testing.T) {
 		_ = c.cmd.Process.Kill()
 		<-c.exited
 	})
+	select {
+	case <-deaf:
+	case <-c.exited:
+		t.Fatal("the worker ended by itself")
+	}
 	c.stop(time.Second)
 	for at := time.Second; at < 2*time.Minute; at += 100 * time.Millisecond {
 		if c.insist(at, 2*time.Minute, true) || c.gone() {
