@@ -16,7 +16,7 @@ root on
 gpus 2 h100
 gpu 0 mig on
 gpu 0 instance 1 profile 3g.40gb compute 1c.3g.40gb 2c.3g.40gb
-gpu 0 instance 1 util square period=200ms on=50ms
+gpu 0 instance 1 util square period=20ms on=5ms
 gpu 0 instance 1 process pid=11 memory=3GiB compute=1
 gpu 0 instance 2 profile 4g.40gb
 gpu 0 instance 2 util 50%
