@@ -47,17 +47,18 @@ func badAsk(format string, args ...any) error { return &AskError{fmt.Sprintf(for
 // maxPeriod bounds a report: its size follows its days.
 const maxPeriod = 5 * 366 * 24 * time.Hour
 
-// ParseAsk reads an Ask from the parameters of a URL: month, from, to, since,
-// contract, revision, by, top. The error is an *AskError.
+// ParseAsk reads an Ask from the parameters of a URL: period (see
+// Ask.ParsePeriod) or month, from, to, since; contract, revision, by, top. The
+// error is an *AskError.
 func ParseAsk(q url.Values) (Ask, error) {
 	var a Ask
 	fields := map[string]*string{"month": &a.Month, "from": &a.From, "to": &a.To, "contract": &a.Contract, "since": new(string),
-		"revision": &a.Revision, "by": new(string), "top": new(string)}
+		"period": new(string), "revision": &a.Revision, "by": new(string), "top": new(string)}
 	for key, values := range q {
 		f, ok := fields[key]
 		switch {
 		case !ok:
-			return a, badAsk("unknown parameter %q: want month, from, to, since, contract, revision, by or top", key)
+			return a, badAsk("unknown parameter %q: want period, month, from, to, since, contract, revision, by or top", key)
 		case len(values) > 1:
 			return a, badAsk("%s is given %d times", key, len(values))
 		}
@@ -66,6 +67,11 @@ func ParseAsk(q url.Values) (Ask, error) {
 	var err error
 	if s := *fields["since"]; s != "" {
 		if a.Since, err = ParseSince(s); err != nil {
+			return a, err
+		}
+	}
+	if s := *fields["period"]; s != "" {
+		if a, err = a.ParsePeriod(s); err != nil {
 			return a, err
 		}
 	}
@@ -227,7 +233,7 @@ func (a Ask) name() string {
 	case a.Since != 0:
 		return "last " + spanName(a.Since)
 	case a.To != "":
-		return a.From + " to " + a.To
+		return spanOf(a.From, a.To)
 	case a.From != "":
 		return "since " + a.From
 	}

@@ -36,6 +36,7 @@ func TestParseAsk(t *testing.T) {
 	f("", collector.Ask{})
 	f("month=2026-10&contract=cw", collector.Ask{Month: "2026-10", Contract: "cw"})
 	f("from=2026-10-01&to=2026-10-02T12:00:00Z", collector.Ask{From: "2026-10-01", To: "2026-10-02T12:00:00Z"})
+	f("period=2026-10-03&contract=cw", collector.Ask{From: "2026-10-03", To: "2026-10-04", Contract: "cw"})
 	f("since=7d", collector.Ask{Since: 7 * day})
 	f("since=1d12h", collector.Ask{Since: 36 * time.Hour})
 	f("since=90m", collector.Ask{Since: 90 * time.Minute})
@@ -60,9 +61,10 @@ func TestAskSaysWhatIsWrong(t *testing.T) {
 			t.Errorf("%q: %v, want %q", query, err, want)
 		}
 	}
-	f("moth=2026-10", `unknown parameter "moth": want month, from, to, since, contract, revision, by or top`)
+	f("moth=2026-10", `unknown parameter "moth": want period, month, from, to, since, contract, revision, by or top`)
 	f("month=2026-10&month=2026-11", "month is given 2 times")
 	f("month=2026-10&since=7d", "month, since and from/to are given together: want one of them")
+	f("period=2026-10&since=7d", "period is given together with month, since, from or to: want one of them")
 	f("month=October", `month "October" is not of the form 2026-10`)
 	f("month=2026-13", `month "2026-13" is not of the form 2026-10`)
 	f("month=0001-01", `month "0001-01" is not of the form 2026-10`)

@@ -143,9 +143,20 @@ func (r *request) noData(ctx context.Context, st store.Store) error {
 		holds = fmt.Sprintf("the store holds records from %s to %s", utc(e.FromMs), utc(e.ToMs))
 	}
 	if r.asked.FromMs >= r.asOf.UnixMilli() {
-		return fmt.Errorf("%w for %s: it begins at %s, and reports go to %s; %s", ErrNoData, r.asked.Name, utc(r.asked.FromMs), utc(r.asOf.UnixMilli()), holds)
+		return fmt.Errorf("%w %s: it begins at %s, and reports go to %s; %s", ErrNoData, within(r.asked.Name), utc(r.asked.FromMs), utc(r.asOf.UnixMilli()), holds)
 	}
-	return fmt.Errorf("%w for %s: %s", ErrNoData, r.asked.Name, holds)
+	return fmt.Errorf("%w %s: %s", ErrNoData, within(r.asked.Name), holds)
+}
+
+// within puts the name of a period into a sentence.
+func within(name string) string {
+	switch word, _, _ := strings.Cut(name, " "); word {
+	case "since":
+		return name
+	case "last":
+		return "in the " + name
+	}
+	return "for " + name
 }
 
 func utc(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339) }

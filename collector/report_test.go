@@ -89,7 +89,7 @@ func TestReportWithoutDataSaysWhatThereIs(t *testing.T) {
 	holds := "the store holds records from 2026-09-20T00:00:00Z to 2026-11-02T12:00:00Z"
 	f(collector.Ask{Month: "2026-07"}, "no data for 2026-07: "+holds)
 	f(collector.Ask{Month: "2027-01"}, "no data for 2027-01: it begins at 2027-01-01T00:00:00Z, and reports go to 2026-11-02T12:00:00Z; "+holds)
-	f(collector.Ask{From: "2027-01-01"}, "no data for since 2027-01-01: it begins at 2027-01-01T00:00:00Z, and reports go to 2026-11-02T12:00:00Z; "+holds)
+	f(collector.Ask{From: "2027-01-01"}, "no data since 2027-01-01: it begins at 2027-01-01T00:00:00Z, and reports go to 2026-11-02T12:00:00Z; "+holds)
 	_, err := collector.Report(t.Context(), storetest.NewModel(), nil, collector.Ask{Month: "2026-10"}, fleetNow)
 	if err == nil || err.Error() != "no data for 2026-10: the store holds no records yet" {
 		t.Errorf("empty store: %v", err)

@@ -77,12 +77,12 @@ With --restate it computes a closed month again under the contracts as they are
 now and places the GPUs anew. That is a new revision as well; nothing that was
 closed is overwritten.`,
 		Example: `  gpumeter close --data /var/lib/gpumeter --contracts contracts.yaml
-  gpumeter close --data /var/lib/gpumeter --contracts contracts.yaml --month 2026-10
-  gpumeter close --data /var/lib/gpumeter --contracts contracts.yaml --month 2026-10 --restate`,
+  gpumeter close --data /var/lib/gpumeter --contracts contracts.yaml --period 2026-10
+  gpumeter close --data /var/lib/gpumeter --contracts contracts.yaml --period 2026-10 --restate`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if restate && month == "" {
-				return usageError{errors.New("--restate wants a --month")}
+				return usageError{errors.New("--restate wants a --period")}
 			}
 			var m contract.Month
 			if month != "" {
@@ -107,7 +107,7 @@ closed is overwritten.`,
 	f := cmd.Flags()
 	f.StringVar(&a.Data, "data", "", "data folder (required)")
 	f.StringVar(&a.Contracts, "contracts", "", "contract file (required)")
-	f.StringVar(&month, "month", "", "this month only, 2026-10")
+	monthFlags(cmd, &month, "this month only, 2026-10")
 	f.BoolVar(&restate, "restate", false, "compute a closed month again under the contracts and placements of today")
 	mustRequire(cmd, "data", "contracts")
 	return cmd

@@ -105,11 +105,11 @@ func TestBooksFromCloseToVerify(t *testing.T) {
 	if report("0") != closed {
 		t.Error("the closed report is no longer the same bytes")
 	}
-	if out := run(with("report", "--month", "2026-03")...); !strings.Contains(out, "closed, with corrections: revision 1") {
+	if out := run(with("report", "--period", "2026-03")...); !strings.Contains(out, "closed, with corrections: revision 1") {
 		t.Errorf("report: %s", out)
 	}
 	// Two GPUs were busy for half an hour of which nobody knew: 3 USD.
-	out := run(with("diff", "2026-03")...)
+	out := run(with("diff", "--period", "2026-03")...)
 	for _, want := range []string{"2026-03, revision 1 against 0", "unobserved      -1.00  -3.000000 USD", "busy      +1.00  +3.000000 USD"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("diff has no %q:\n%s", want, out)
@@ -117,6 +117,9 @@ func TestBooksFromCloseToVerify(t *testing.T) {
 	}
 	if out := run(with("diff", "2026-03", "--from", "1", "--to", "latest", "-o", "csv")...); strings.Count(out, "\n") != 1 {
 		t.Errorf("diff of a revision with itself:\n%s", out)
+	}
+	if out := run(with("explain", "c", "busy", "--period", "2026-Q1")...); !strings.Contains(out, "2026-Q1") {
+		t.Errorf("explain of a quarter:\n%s", out)
 	}
 	var list []collector.Standing
 	if err := json.Unmarshal([]byte(run(with("periods", "-o", "json")...)), &list); err != nil {
@@ -163,14 +166,18 @@ func TestBooksRefuseWrongUse(t *testing.T) {
 	}
 	folder := []string{"--data", data, "--contracts", contracts}
 	with := func(args ...string) []string { return append(args, folder...) }
-	f(2, "month \"x\"", with("close", "--month", "x")...)
-	f(2, "wants a --month", with("close", "--restate")...)
+	f(2, "month \"x\"", with("close", "--period", "x")...)
+	f(2, "wants a --period", with("close", "--restate")...)
 	f(1, "no data for 2026-02", with("close", "--month", "2026-02")...)
 	f(1, "it is too early to close", with("close", "--month", "2099-01")...)
 	f(1, "the month is not closed", with("diff", "2026-03")...)
 	f(2, "month \"2026-13\" is not of the form 2026-10", with("diff", "2026-13")...)
 	f(2, "revision \"x\"", with("diff", "2026-03", "--to", "x")...)
 	f(2, "wants one argument", with("diff")...)
+	f(2, `"2026-03" is not an argument`, with("diff", "2026-03", "--period", "2026-03")...)
+	f(2, "[period month] were all set", with("close", "--month", "2026-03", "--period", "2026-03")...)
+	f(2, "period is given together with month", with("report", "--month", "2026-03", "--period", "2026-03")...)
+	f(2, "is none of 2026-10, 2026-10-03, 2026-Q4", with("explain", "c", "idle", "--period", "march")...)
 	f(2, "revision is given without month", with("report", "--revision", "1")...)
 	f(2, "revision and by are given together", with("report", "--month", "2026-03", "--revision", "closed", "--by", "node")...)
 	f(1, "no such file", "close", "--data", filepath.Join(data, "none"), "--contracts", contracts)

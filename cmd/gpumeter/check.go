@@ -41,8 +41,8 @@ Exit codes:
   4  no condition holds, but nothing is stored or contracted in the period, or
      more than 2 % of a contract is unobserved or unmeasured`,
 		Example: `  gpumeter check --fail-if 'delivered < 0.95'
-  gpumeter check --since 24h --contract cw-h100 --fail-if 'delivered < 99%' --fail-if 'idle > 20%'
-  gpumeter check --month 2026-10 --fail-if 'unhealthy > 0.5%' -o json`,
+  gpumeter check --period 24h --contract cw-h100 --fail-if 'delivered < 99%' --fail-if 'idle > 20%'
+  gpumeter check --period 2026-10 --fail-if 'unhealthy > 0.5%' -o json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context(), cmd.OutOrStdout()) },
 	}

@@ -23,8 +23,8 @@ func newClaim() *cobra.Command {
 GPUs that were lost or faulty, GPUs that came late. Each is classed by the
 contract's terms: claimable, the provider's but not covered, ours, or unknown.
 Missing data alone proves nothing and is never claimable.`,
-		Example: `  gpumeter claim list --month 2026-10
-  gpumeter claim export inc-1f0c2a9b7d3e --month 2026-10 --out evidence/
+		Example: `  gpumeter claim list --period 2026-10
+  gpumeter claim export inc-1f0c2a9b7d3e --period 2026-10 --out evidence/
   gpumeter claim verify evidence/`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -40,7 +40,7 @@ func newClaimList() *cobra.Command {
 		Use:   "list",
 		Short: "List the incidents of a month",
 		Example: `  gpumeter claim list
-  gpumeter claim list --month 2026-10 --contract cw-h100
+  gpumeter claim list --period 2026-10 --contract cw-h100
   gpumeter claim list --data /var/lib/gpumeter --contracts contracts.yaml -o markdown`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -79,8 +79,8 @@ func newClaimExport() *cobra.Command {
 from an hour before to an hour after, the chain of batches that brought them,
 the terms that were applied, a text for the provider's ticket, and SHA-256 sums.
 Who held the GPUs is left out unless it is asked for.`,
-		Example: `  gpumeter claim export inc-1f0c2a9b7d3e --month 2026-10 --out evidence/
-  gpumeter claim export inc-1f0c2a9b7d3e --month 2026-10 --out evidence.tar.gz`,
+		Example: `  gpumeter claim export inc-1f0c2a9b7d3e --period 2026-10 --out evidence/
+  gpumeter claim export inc-1f0c2a9b7d3e --period 2026-10 --out evidence.tar.gz`,
 		Args: oneArg("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			files, err := a.export(cmd.Context(), args[0], holders)

@@ -23,9 +23,8 @@ type claimArgs struct {
 
 func (a *claimArgs) flags(cmd *cobra.Command) {
 	a.source.flags(cmd)
-	f := cmd.Flags()
-	f.StringVar(&a.Ask.Month, "month", "", "month, 2026-10 (default: the current one)")
-	f.StringVar(&a.Ask.Contract, "contract", "", "one contract only")
+	monthFlags(cmd, &a.Ask.Month, "month, 2026-10 (default: the current one)")
+	cmd.Flags().StringVar(&a.Ask.Contract, "contract", "", "one contract only")
 }
 
 // list returns the incidents that are asked for.

@@ -123,7 +123,7 @@ func TestClaimRefusesWrongUse(t *testing.T) {
 	f(2, "wants one argument", "claim", "export", "--out", "x")
 	f(2, "required flag", "claim", "export", "inc-0")
 	f(2, "--data needs --contracts", "claim", "list", "--data", data)
-	f(2, "is not of the form 2026-10", "claim", "list", "--data", data, "--contracts", contracts, "--month", "10/2026")
+	f(2, "is not of the form 2026-10", "claim", "list", "--data", data, "--contracts", contracts, "--period", "10/2026")
 	f(1, "unknown incident", "claim", "export", "inc-0", "--out", t.TempDir(), "--data", data, "--contracts", contracts)
 	f(1, "no such file", "claim", "verify", filepath.Join(t.TempDir(), "none"))
 	f(2, "not of the form https", "claim", "list", "--url", "nowhere")

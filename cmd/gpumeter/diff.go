@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/csv"
 	"fmt"
 	"io"
@@ -24,7 +25,7 @@ type difference struct {
 
 func newDiff() *cobra.Command {
 	var a booksArgs
-	var from, to string
+	var month, from, to string
 	cmd := &cobra.Command{
 		Use:   "diff MONTH",
 		Short: "What one revision of a closed month says otherwise than another",
@@ -33,40 +34,55 @@ tranche, the difference of every bucket in GPU-hours and in money. What was
 closed and the differences add up to the later revision, exactly.`,
 		Example: `  gpumeter diff 2026-10
   gpumeter diff 2026-10 --from 0 --to 2 -o json`,
-		Args: oneArg("MONTH"),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if month != "" {
+				return noArgs(cmd, args)
+			}
+			return oneArg("MONTH")(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			for _, revision := range []string{from, to} {
-				if err := (collector.Ask{Month: args[0], Revision: revision}).Check(); err != nil {
-					return usageError{err}
-				}
+			if month == "" {
+				month = args[0]
 			}
-			before, err := a.revision(cmd.Context(), args[0], from)
+			d, err := a.difference(cmd.Context(), month, from, to)
 			if err != nil {
-				return err
-			}
-			after, err := a.revision(cmd.Context(), args[0], to)
-			if err != nil {
-				return err
-			}
-			lines, err := contract.Correct(before, after)
-			if err != nil {
-				return err
-			}
-			d := difference{Month: args[0], Lines: lines}
-			if d.From, err = revisionOf(before); err != nil {
-				return err
-			}
-			if d.To, err = revisionOf(after); err != nil {
 				return err
 			}
 			return writeDifference(cmd.OutOrStdout(), d, a.Output)
 		},
 	}
 	f := cmd.Flags()
+	f.StringVar(&month, "period", "", "the month, instead of the argument")
 	f.StringVar(&from, "from", collector.ClosedRevision, "revision: a number, closed or latest")
 	f.StringVar(&to, "to", collector.LatestRevision, "revision: a number, closed or latest")
 	a.flags(cmd)
 	return cmd
+}
+
+// difference compares two revisions of a month.
+func (a *booksArgs) difference(ctx context.Context, month, from, to string) (difference, error) {
+	d := difference{Month: month}
+	for _, revision := range []string{from, to} {
+		if err := (collector.Ask{Month: month, Revision: revision}).Check(); err != nil {
+			return d, usageError{err}
+		}
+	}
+	before, err := a.revision(ctx, month, from)
+	if err != nil {
+		return d, err
+	}
+	after, err := a.revision(ctx, month, to)
+	if err != nil {
+		return d, err
+	}
+	if d.Lines, err = contract.Correct(before, after); err != nil {
+		return d, err
+	}
+	if d.From, err = revisionOf(before); err != nil {
+		return d, err
+	}
+	d.To, err = revisionOf(after)
+	return d, err
 }
 
 func revisionOf(rep contract.Report) (int, error) {

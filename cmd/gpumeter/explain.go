@@ -27,8 +27,8 @@ func newExplain() *cobra.Command {
 what it is the sum, and what contributed most to it: tranches, days and, by
 default, what the bucket is best broken down by: the node, and for held time
 the team and the holder as well.`,
-		Example: `  gpumeter explain cw-h100 idle --month 2026-10
-  gpumeter explain cw-h100 unobserved --since 24h --by node -o csv`,
+		Example: `  gpumeter explain cw-h100 idle --period 2026-10
+  gpumeter explain cw-h100 unobserved --period 24h --by node -o csv`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return usageError{fmt.Errorf("%s wants a contract and a bucket, as in: explain cw-h100 idle", cmd.CommandPath())}

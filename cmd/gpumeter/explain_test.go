@@ -44,7 +44,7 @@ func TestExplainAsksAgainWhenRecordsCome(t *testing.T) {
 		_ = report.JSON(w, now)
 	}))
 	t.Cleanup(srv.Close)
-	out, err := gpumeter(t, "explain", "cw-h100-res", "idle", "--month", "2026-10", "--url", srv.URL, "--by", "team,node", "--top", "2")
+	out, err := gpumeter(t, "explain", "cw-h100-res", "idle", "--period", "2026-10", "--url", srv.URL, "--by", "team,node", "--top", "2")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,8 +17,9 @@ import (
 // reportArgs is what `gpumeter report` is asked.
 type reportArgs struct {
 	source
-	Since, Output, By, Top string
-	Ask                    collector.Ask
+	spanFlags
+	Output, By, Top string
+	Ask             collector.Ask
 }
 
 func newReport() *cobra.Command {
@@ -34,10 +35,10 @@ With --by it is broken down: by the cloud, account, region, model or node of
 the GPUs, or by the holder or team that had them. The groups add up to what was
 contracted; what no group can be named for is unattributed.`,
 		Example: `  gpumeter report
-  gpumeter report --month 2026-10 --contract cw-h100
-  gpumeter report --since 7d -o json
+  gpumeter report --period 2026-10 --contract cw-h100
+  gpumeter report --period 7d -o json
   gpumeter report --by team --top 10
-  gpumeter report --data /var/lib/gpumeter --contracts contracts.yaml --from 2026-10-01 --to 2026-10-08`,
+  gpumeter report --data /var/lib/gpumeter --contracts contracts.yaml --period 2026-10-01/2026-10-08`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			rep, err := a.fetch(cmd.Context())
@@ -49,7 +50,7 @@ contracted; what no group can be named for is unattributed.`,
 	}
 	a.flags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&a.Ask.Revision, "revision", "", "with --month, of a closed month: a number, closed or latest (default latest)")
+	f.StringVar(&a.Ask.Revision, "revision", "", "of a closed month: a number, closed or latest (default latest)")
 	f.StringVar(&a.By, "by", "", "break down by "+strings.Join(bys(), ", "))
 	f.StringVar(&a.Top, "top", "", "with --by, how many groups one by one, or all (default 20)")
 	_ = cmd.RegisterFlagCompletionFunc("by", cobra.FixedCompletions(bys(), cobra.ShellCompDirectiveNoFileComp))
@@ -60,12 +61,8 @@ contracted; what no group can be named for is unattributed.`,
 // flags are those that say where to ask, and for which period.
 func (a *reportArgs) flags(cmd *cobra.Command) {
 	a.source.flags(cmd)
-	f := cmd.Flags()
-	f.StringVar(&a.Ask.Month, "month", "", "month, 2026-10")
-	f.StringVar(&a.Ask.From, "from", "", "start: 2026-10-01 (in the billing time zone) or 2026-10-01T12:00:00Z")
-	f.StringVar(&a.Ask.To, "to", "", "end, exclusive (default: now)")
-	f.StringVar(&a.Since, "since", "", "so long back from now: 7d, 12h")
-	f.StringVar(&a.Ask.Contract, "contract", "", "one contract only")
+	a.spanFlags.flags(cmd)
+	cmd.Flags().StringVar(&a.Ask.Contract, "contract", "", "one contract only")
 }
 
 // bys names what a report can be broken down by.
@@ -79,10 +76,8 @@ func bys() []string {
 
 func (a *reportArgs) fetch(ctx context.Context) (contract.Report, error) {
 	var err error
-	if a.Since != "" {
-		if a.Ask.Since, err = collector.ParseSince(a.Since); err != nil {
-			return contract.Report{}, usageError{err}
-		}
+	if a.Ask, err = a.of(a.Ask); err != nil {
+		return contract.Report{}, usageError{err}
 	}
 	if a.Ask.Top, err = collector.ParseTop(a.Top); err != nil {
 		return contract.Report{}, usageError{err}
