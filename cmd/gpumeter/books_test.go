@@ -175,7 +175,7 @@ func TestBooksRefuseWrongUse(t *testing.T) {
 	f(2, "revision \"x\"", with("diff", "2026-03", "--to", "x")...)
 	f(2, "wants one argument", with("diff")...)
 	f(2, `"2026-03" is not an argument`, with("diff", "2026-03", "--period", "2026-03")...)
-	f(2, "[period month] were all set", with("close", "--month", "2026-03", "--period", "2026-03")...)
+	f(2, "[month period] were all set", with("close", "--month", "2026-03", "--period", "2026-03")...)
 	f(2, "period is given together with month", with("report", "--month", "2026-03", "--period", "2026-03")...)
 	f(2, "is none of 2026-10, 2026-10-03, 2026-Q4", with("explain", "c", "idle", "--period", "march")...)
 	f(2, "revision is given without month", with("report", "--revision", "1")...)
