@@ -13,13 +13,15 @@ import (
 // process, however it ends.
 type Lock struct{ f *os.File }
 
-// DefaultLock returns where the node's lock is by default: below /run if this
-// user may write there, else in the state folder.
+// DefaultLock returns where the node's lock is by default: in the folder below
+// /run that systemd makes for the service, below /run, or else, where this user
+// may write neither, in the state folder.
 func DefaultLock(state string) string {
-	const run = "/run/gpumeter-agent.lock"
-	if f, err := os.OpenFile(run, os.O_RDWR|os.O_CREATE, 0o644); err == nil {
-		f.Close()
-		return run
+	for _, path := range []string{"/run/gpumeter-agent/lock", "/run/gpumeter-agent.lock"} {
+		if f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644); err == nil {
+			f.Close()
+			return path
+		}
 	}
 	return filepath.Join(state, "agent.lock")
 }

@@ -59,7 +59,7 @@ func (c *config) flags(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&c.Listen, "listen", []string{defaultListen}, "address for /metrics; addresses other than loopback need --web-config")
 	fs.StringVar(&c.WebConfig, "web-config", "", "exporter-toolkit web configuration file: TLS and authentication for /metrics")
 	fs.StringVar(&c.Collector, "collector", "", "URL of the collector; without it records stay in the spool")
-	fs.StringVar(&c.TokenFile, "token-file", "", "file with the bearer token for the collector")
+	fs.StringVar(&c.TokenFile, "token-file", "", "file with the bearer token for the collector (default: the credential \"token\" of the unit, where systemd gives one)")
 	fs.StringVar(&c.CAFile, "ca-file", "", "file with the certificate authority of the collector")
 	fs.StringVar(&c.NVML, "nvml", "", "absolute path of libnvidia-ml.so.1 (default: where the driver puts it)")
 	fs.DurationVar(&c.Interval, "interval", time.Second, "time between two looks at a GPU, 100ms to 10s")

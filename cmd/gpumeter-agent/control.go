@@ -119,6 +119,24 @@ func writeStatus(w io.Writer, body []byte, output string) error {
 	return writeSources(w, s.Holders)
 }
 
+// statusLine says in one line what the agent sees.
+func statusLine(s agent.Snapshot, paused bool) string {
+	seen := 0
+	for _, l := range s.Frame.Looks {
+		if l.Reason == "" {
+			seen++
+		}
+	}
+	switch {
+	case paused:
+		return "paused; the driver is let go"
+	case !s.Frame.Driver.Up:
+		return "no driver: " + s.Frame.Driver.Reason
+	default:
+		return fmt.Sprintf("driver %s, %d of %d GPUs observed", s.Frame.Driver.Version, seen, len(s.Frame.Looks))
+	}
+}
+
 // writePlace says where the node stands and who said so, who did not answer, and
 // how many GPUs are missing there.
 func writePlace(w io.Writer, s *agent.Status) error {

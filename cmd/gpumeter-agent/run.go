@@ -26,6 +26,8 @@ import (
 	"github.com/gpumeter/gpumeter/agent/nvml"
 	"github.com/gpumeter/gpumeter/agent/push"
 	"github.com/gpumeter/gpumeter/agent/spool"
+	"github.com/gpumeter/gpumeter/cmd/internal/environ"
+	"github.com/gpumeter/gpumeter/cmd/internal/systemd"
 	"github.com/gpumeter/gpumeter/metric"
 	"github.com/gpumeter/gpumeter/usage"
 )
@@ -42,16 +44,22 @@ its keys are the flags' names with _ for -, and the cloud's are in a block:
 
   collector: https://gpumeter.example:9410
   token_file: /etc/gpumeter/agent.token
-  cloud: {provider: aws, account: "123456789012", region: us-east-1}`,
+  cloud: {provider: aws, account: "123456789012", region: us-east-1}
+
+` + environ.Help(environment) + " They go before the file.",
 		Example: `  gpumeter-agent run --state /var/lib/gpumeter
   gpumeter-agent run --config /etc/gpumeter/agent.yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := environ.Fill(cmd.Flags(), environment, os.Environ()); err != nil {
+				return usageError{err}
+			}
 			if file != "" {
 				if err := c.load(file, cmd.Flags()); err != nil {
 					return err
 				}
 			}
+			c.TokenFile = cmp.Or(c.TokenFile, systemd.Credential("token"))
 			if err := c.validate(); err != nil {
 				return err
 			}
@@ -63,6 +71,9 @@ its keys are the flags' names with _ for -, and the cloud's are in a block:
 	return cmd
 }
 
+// environment begins the names of variables that are settings.
+const environment = "GPUMETER_AGENT"
+
 // gcPercent keeps the heap near what is in use. It is small, and what it throws
 // away each second is cheap to collect.
 const gcPercent = 50
@@ -73,6 +84,10 @@ func run(ctx context.Context, c config) error {
 		debug.SetGCPercent(gcPercent)
 	}
 	log, err := newLog(c.LogLevel)
+	if err != nil {
+		return err
+	}
+	manager, err := systemd.Find(log)
 	if err != nil {
 		return err
 	}
@@ -99,7 +114,7 @@ func run(ctx context.Context, c config) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(serve(ctx, c, parts{node, sp, pusher}, log), sp.Close())
+	return errors.Join(serve(ctx, c, parts{node, sp, pusher, manager}, log), sp.Close())
 }
 
 // pushSpread is over how long the agents of a fleet spread their posts: all
@@ -123,6 +138,8 @@ type parts struct {
 	node  usage.Node
 	spool *spool.Spool
 	push  *push.Pusher // nil without a collector
+	// manager is told that the agent looks at its GPUs, whatever they answer.
+	manager systemd.Manager
 }
 
 // serve runs the agent, its metrics and its control socket together.
@@ -160,6 +177,13 @@ func serve(ctx context.Context, c config, p parts, log *slog.Logger) error {
 	})
 	g.Go(func() error { return serveControl(ctx, filepath.Join(c.State, agent.Control), a.ControlHandler()) })
 	g.Go(func() error { return obeySignals(ctx, a, log) })
+	g.Go(func() error {
+		p.manager.Follow(ctx, systemd.Service{
+			Progress: func() uint64 { return a.Stats().Frames },
+			Status:   func() string { return statusLine(a.Snapshot(), a.Stats().Paused) },
+		})
+		return nil
+	})
 	log.Info("agent runs", "node", p.node.Name, "agent", p.spool.Stats().Agent, "listen", c.Listen, "collector", c.Collector)
 	return g.Wait()
 }

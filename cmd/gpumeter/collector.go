@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/gpumeter/gpumeter/cmd/internal/environ"
+	"github.com/gpumeter/gpumeter/cmd/internal/systemd"
 	"github.com/gpumeter/gpumeter/collector"
 )
 
@@ -29,6 +32,9 @@ type collectorArgs struct {
 // defaultAddress is where a collector listens.
 const defaultAddress = "127.0.0.1:9410"
 
+// collectorEnvironment begins the names of variables that are settings.
+const collectorEnvironment = "GPUMETER_COLLECTOR"
+
 func newCollector() *cobra.Command {
 	var a collectorArgs
 	cmd := &cobra.Command{
@@ -42,13 +48,24 @@ With --store, any number of collectors may share a database and an address; the
 data folder, if one is named, then holds only what clouds billed.
 
 The contract file is read again when it changes, and on SIGHUP; one with a
-mistake leaves the contracts before it in force.`,
+mistake leaves the contracts before it in force.
+
+` + environ.Help(collectorEnvironment) + `
+
+Started by systemd, it takes the unit's credentials agent-tokens, read-tokens,
+tls-cert and tls-key for the files that no flag names.`,
 		Example: `  gpumeter collector --data /var/lib/gpumeter --contracts contracts.yaml
   gpumeter collector --data /var/lib/gpumeter --contracts contracts.yaml --listen :9410 \
     --tls-cert cert.pem --tls-key key.pem --agent-tokens agents.token --read-tokens readers.token
   gpumeter collector --store 'clickhouse://gpumeter@db1:9440,db2:9440/gpumeter?cluster=main&tls=true&password-file=db.password'`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runCollector(cmd.Context(), a) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := environ.Fill(cmd.Flags(), collectorEnvironment, os.Environ()); err != nil {
+				return usageError{err}
+			}
+			a.takeCredentials()
+			return runCollector(cmd.Context(), a)
+		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&a.Data, "data", "", "folder of the embedded store")
@@ -69,6 +86,10 @@ mistake leaves the contracts before it in force.`,
 
 func runCollector(ctx context.Context, a collectorArgs) error {
 	log, err := newLog(a.LogLevel)
+	if err != nil {
+		return err
+	}
+	manager, err := systemd.Find(log)
 	if err != nil {
 		return err
 	}
@@ -102,7 +123,20 @@ func runCollector(ctx context.Context, a collectorArgs) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.Serve(ctx, ln) })
 	g.Go(func() error { return reloadOnHangup(ctx, book) })
+	g.Go(func() error {
+		manager.Follow(ctx, systemd.Service{})
+		return nil
+	})
 	return errors.Join(g.Wait(), p.store.Close())
+}
+
+// takeCredentials names the files that a unit gave for those that no flag names.
+func (a *collectorArgs) takeCredentials() {
+	for name, file := range map[string]*string{
+		"agent-tokens": &a.AgentTokens, "read-tokens": &a.ReadTokens, "tls-cert": &a.Address.CertFile, "tls-key": &a.Address.KeyFile,
+	} {
+		*file = cmp.Or(*file, systemd.Credential(name))
+	}
 }
 
 func (a collectorArgs) tokens() (t collector.Tokens, err error) {
