@@ -31,9 +31,11 @@ type Event struct {
 // Extent is the span that the records in a store cover; zero if there are none.
 type Extent struct{ FromMs, ToMs int64 }
 
-// Counts is what a store holds.
+// Counts is what a store was given. Records and Batches are also those that
+// Pruner.Prune took away; Pruned is how many of the records.
 type Counts struct {
 	Records, Batches, Conflicts, Quarantined, Units int64
+	Pruned                                          int64
 }
 
 // Store keeps batches and adds up records. All methods may be called
