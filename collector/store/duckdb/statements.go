@@ -50,6 +50,8 @@ var (
 	sqlEntries          = read("entries")
 	sqlLinks            = read("links")
 	sqlExport           = read("export")
+	sqlRuns             = read("runs")
+	sqlRerun            = read("rerun")
 	sqlEventsOf         = read("events_of")
 )
 
