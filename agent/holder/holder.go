@@ -106,7 +106,7 @@ func New(cfg Config) (*Finder, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	f := &Finder{cfg: cfg, seesAll: cfg.Proc != "" || seesAll(), gpus: map[string]*found{}}
+	f := &Finder{cfg: cfg, seesAll: cfg.Proc != "" || SeesAll(), gpus: map[string]*found{}}
 	if cfg.Proc == "" {
 		cfg.Proc = "/proc"
 	}

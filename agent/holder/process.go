@@ -216,9 +216,9 @@ func (p *processes) podNames() map[string][2]string {
 // (PROC_PID_INIT_INO of the kernel).
 const initialPIDs = "pid:[4026531836]"
 
-// seesAll reports whether this process can see all of the node's: elsewhere the
+// SeesAll reports whether this process can see all of the node's: elsewhere the
 // driver lists only those that are in the same container.
-func seesAll() bool {
+func SeesAll() bool {
 	ns, err := os.Readlink("/proc/self/ns/pid")
 	return err != nil || ns == initialPIDs
 }
