@@ -81,6 +81,7 @@ type draft struct {
 	terms, placements []byte
 	report            contract.Report
 	contracts         []contract.Contract
+	fromMs, toMs      int64 // the month, in all zones
 	unplacedMs        int64
 }
 
@@ -143,11 +144,14 @@ func (b *Books) entry(ctx context.Context, d *draft, m contract.Month, revisions
 	if err := report.JSON(&text, d.report); err != nil {
 		return e, false, err
 	}
+	var err error
+	if e.Batches, err = b.journal.PutBatches(ctx, d.fromMs, d.toMs); err != nil {
+		return e, false, err
+	}
 	for _, part := range []struct {
 		hash *string
 		body []byte
 	}{{&e.Terms, d.terms}, {&e.Placements, d.placements}, {&e.Report, text.Bytes()}} {
-		var err error
 		if *part.hash, err = b.journal.PutPart(ctx, part.body); err != nil {
 			return e, false, err
 		}

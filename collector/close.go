@@ -29,6 +29,7 @@ func (b *Books) place(ctx context.Context, kind ledger.Kind, contracts []contrac
 		return nil, fmt.Errorf("write placements: %w", err)
 	}
 	d := &draft{kind: kind, terms: terms, placements: placements, contracts: contracts}
+	d.fromMs, d.toMs = r.bounds()
 	d.report, err = b.compute(ctx, r, placed)
 	return d, err
 }
@@ -62,7 +63,7 @@ func (b *Books) recompute(ctx context.Context, last ledger.Sealed, m contract.Mo
 	from, to := r.bounds()
 	d := &draft{
 		kind: ledger.Correction, terms: terms, placements: placements, contracts: contracts,
-		unplacedMs: placed.Missing(standing, from, to),
+		fromMs: from, toMs: to, unplacedMs: placed.Missing(standing, from, to),
 	}
 	d.report, err = b.compute(ctx, r, placed)
 	return d, err

@@ -61,6 +61,7 @@ type Collector struct {
 	outlook    *outlook
 	books      *Books
 	keeper     *keeper
+	verifier   *verifier
 }
 
 // New returns a Collector. It starts nothing.
@@ -83,6 +84,7 @@ func New(cfg Config) *Collector {
 	c.outlook = newOutlook(c)
 	c.metrics = newMetrics(c)
 	c.books = NewBooks(cfg.Store)
+	c.verifier = newVerifier(c)
 	c.keeper = newKeeper(c.books, &c.cfg, c.metrics.ledgerErrors.Inc)
 	return c
 }

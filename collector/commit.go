@@ -51,6 +51,7 @@ func (c *Collector) Run(ctx context.Context) error {
 	counting.Go(func() { c.tally.run(ctx) })
 	counting.Go(func() { c.keeper.run(ctx) })
 	counting.Go(func() { c.outlook.run(ctx) })
+	counting.Go(func() { c.verifier.run(ctx) })
 	counting.Go(func() { c.rollUp(ctx) })
 	counting.Go(func() { c.backUp(ctx) })
 	defer counting.Wait()

@@ -24,6 +24,7 @@ func (c *Collector) Handler() http.Handler {
 	mux.Handle("GET /api/v1/report", read(c.serveReport(writeReportJSON)))
 	mux.Handle("GET /api/v1/report.csv", read(c.serveReport(writeReportCSV)))
 	mux.Handle("GET /api/v1/periods", read(c.servePeriods))
+	mux.Handle("GET /api/v1/verify", read(c.serveVerify))
 	mux.Handle("GET /api/v1/spend", read(c.serveSpend))
 	mux.Handle("GET /api/v1/claims", read(c.serveClaims))
 	mux.Handle("GET /api/v1/claims/{id}", read(c.serveBundle))

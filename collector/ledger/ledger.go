@@ -1,5 +1,5 @@
 // Package ledger is the journal of closed months: what was closed, with which
-// placements and terms, and every correction since.
+// placements and terms, of which batches, and every correction since.
 //
 // An entry is a small document under the next number of a series, so that of
 // several collectors that close one month only one can. It names its parts by
@@ -52,6 +52,9 @@ type Entry struct {
 	Terms      string `json:"contracts_sha256"`
 	Placements string `json:"placements_sha256"`
 	Report     string `json:"report_sha256"`
+	// Batches names the part with what the store held of the month: see the type
+	// Batches. It is empty where the store cannot say.
+	Batches string `json:"batches_sha256,omitempty"`
 	// UnplacedMs is GPU time of the month that stood, as is known by now, and
 	// is not in Placements: only a restatement can place it.
 	UnplacedMs int64 `json:"unplaced_gpu_ms"`

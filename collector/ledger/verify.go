@@ -13,6 +13,9 @@ import (
 type Audit struct {
 	Entries int `json:"entries"`
 	Parts   int `json:"parts"`
+	// Runs are the rows of batches that revisions were made of, and that the
+	// store was held to.
+	Runs int `json:"runs"`
 	// Head is the SHA-256 of the last entry that follows all before it. It
 	// stands for the whole ledger: kept elsewhere, it shows later whether the
 	// ledger was made anew.
@@ -20,7 +23,8 @@ type Audit struct {
 }
 
 // Verify reads every byte of the ledger and calls found, with the document and
-// what is wrong, for each that is not what it was. head, unless empty, is the
+// what is wrong, for each that is not what it was, and for each run of batches
+// that is not what a revision was made of. head, unless empty, is the
 // SHA-256 of an entry as it was known before: the ledger must have it.
 func Verify(ctx context.Context, docs store.Documents, head string, found func(document, problem string)) (Audit, error) {
 	names, err := docs.DocumentNames(ctx, prefix)
@@ -37,10 +41,22 @@ func Verify(ctx context.Context, docs store.Documents, head string, found func(d
 		}
 		v.look(ctx, name)
 	}
+	if err := v.runs(ctx); err != nil {
+		return Audit{}, err
+	}
 	if head != "" && !v.headSeen {
-		found(entryPrefix, fmt.Sprintf("no entry has the SHA-256 %s: the ledger was made anew, or cut off before it", head))
+		found(entryPrefix, withoutHead(head))
 	}
 	return v.audit, nil
+}
+
+// NoHead is the finding that the ledger has no entry with a hash.
+func NoHead(head string) store.Finding {
+	return store.Finding{Where: "document " + entryPrefix, Problem: withoutHead(head)}
+}
+
+func withoutHead(head string) string {
+	return fmt.Sprintf("no entry has the SHA-256 %s: the ledger was made anew, or cut off before it", head)
 }
 
 type verifier struct {
@@ -91,8 +107,8 @@ func (v *verifier) entry(name string, body []byte) {
 	v.chain = append(v.chain, s)
 	v.audit.Head = s.SHA256
 	v.headSeen = v.headSeen || s.SHA256 == v.head
-	for _, part := range []string{s.Terms, s.Placements, s.Report} {
-		if !v.there[partPrefix+part] {
+	for _, part := range []string{s.Terms, s.Placements, s.Report, s.Batches} {
+		if part != "" && !v.there[partPrefix+part] {
 			v.found(name, fmt.Sprintf("its part %s is missing", part))
 		}
 	}
