@@ -7,6 +7,7 @@
 package systemd
 
 import (
+	"bytes"
 	"fmt"
 	"log/slog"
 	"net"
@@ -78,14 +79,15 @@ func (m Manager) tell(words ...string) {
 }
 
 // Credential returns the path of a credential that the unit has given to this
-// process (LoadCredential=); empty if it gave none, or an empty one.
+// process (LoadCredential=); empty if it gave none, or one without a word in it:
+// that is how a unit says what counts where a file is missing (SetCredential=).
 func Credential(name string) string {
 	dir := os.Getenv("CREDENTIALS_DIRECTORY")
 	if dir == "" {
 		return ""
 	}
 	path := filepath.Join(dir, name)
-	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
+	if text, err := os.ReadFile(path); err != nil || len(bytes.TrimSpace(text)) == 0 {
 		return ""
 	}
 	return path

@@ -79,15 +79,15 @@ func TestNobodyIsToldWithoutSystemd(t *testing.T) {
 	m.Follow(t.Context(), Service{Progress: func() uint64 { t.Error("was asked"); return 0 }})
 }
 
-func TestCredentialIsAFileWithSomethingInIt(t *testing.T) {
+func TestCredentialIsAFileWithAWordInIt(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("CREDENTIALS_DIRECTORY", dir)
-	for name, text := range map[string]string{"token": "secret\n", "empty": ""} {
+	for name, text := range map[string]string{"token": "secret\n", "empty": "", "blank": "\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for name, want := range map[string]string{"token": filepath.Join(dir, "token"), "empty": "", "other": ""} {
+	for name, want := range map[string]string{"token": filepath.Join(dir, "token"), "empty": "", "blank": "", "other": ""} {
 		if got := Credential(name); got != want {
 			t.Errorf("credential %s is %q, want %q", name, got, want)
 		}
