@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"bufio"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -82,9 +83,14 @@ func isHex32(s string) bool {
 	return len(s) == 32
 }
 
-// unpackers are gzip readers, each of some 40 kB, which is more than most
-// posts.
-var unpackers = sync.Pool{New: func() any { return new(gzip.Reader) }}
+// unpacker is a gzip reader and what it reads from.
+type unpacker struct {
+	gzip   gzip.Reader
+	packed bufio.Reader // gzip would make one for every post
+}
+
+// unpackers are of some 40 kB each, which is more than most posts.
+var unpackers = sync.Pool{New: func() any { return new(unpacker) }}
 
 // unpacked returns the body of a request, bounded before anything is
 // allocated for it. It is read before free is called.
@@ -94,11 +100,12 @@ func unpacked(w http.ResponseWriter, r *http.Request) (body io.Reader, free func
 		return http.MaxBytesReader(w, r.Body, MaxPostRawBytes), func() {}, nil
 	case "gzip":
 		packed := &counter{r: http.MaxBytesReader(w, r.Body, MaxPostBytes)}
-		z := unpackers.Get().(*gzip.Reader)
-		if err := z.Reset(packed); err != nil {
+		u := unpackers.Get().(*unpacker)
+		u.packed.Reset(packed)
+		if err := u.gzip.Reset(&u.packed); err != nil {
 			return nil, nil, fmt.Errorf("unpack post: %w", err)
 		}
-		return &bounded{r: z, packed: packed}, func() { unpackers.Put(z) }, nil
+		return &bounded{r: &u.gzip, packed: packed}, func() { u.packed.Reset(nil); unpackers.Put(u) }, nil
 	default:
 		return nil, nil, fmt.Errorf("%w: content encoding %q is neither gzip nor identity", errEncoding, e)
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 )
 
 // WireVersion is the version that this package writes and reads.
@@ -80,12 +81,18 @@ func AppendLine(dst []byte, body []byte, hash Hash) []byte {
 // it travelled with.
 var ErrHash = errors.New("content hash does not match the content")
 
+// lineBuffers hold the line that is read, of eight GPUs as a rule; a longer one
+// gets a buffer of its own.
+var lineBuffers = sync.Pool{New: func() any { return new([16 << 10]byte) }}
+
 // Lines reads sealed bodies from r and calls f for each, in order. It stops at
 // the first error: of r, of a malformed line, or of f. Errors name the line.
 // The body given to f is f's to keep.
 func Lines(r io.Reader, f func(body []byte) error) error {
+	buffer := lineBuffers.Get().(*[16 << 10]byte)
+	defer lineBuffers.Put(buffer)
 	sc := bufio.NewScanner(r)
-	sc.Buffer(make([]byte, 8<<10), MaxBatchBytes+128) // enough for eight GPUs; it grows
+	sc.Buffer(buffer[:], MaxBatchBytes+128)
 	for n := 1; sc.Scan(); n++ {
 		body, err := splitLine(sc.Bytes())
 		if err == nil {
