@@ -16,11 +16,17 @@ func (d *DB) Presence(context.Context) ([]contract.Presence, error) {
 	defer d.mu.RUnlock()
 	units := make([]spans, len(d.state.units.list))
 	for c, s := range d.state.courses {
+		u := &units[c.unit-1]
+		if len(*u) == 0 {
+			*u = s[:len(s):len(s)] // of one course as a rule: nothing is merged
+			continue
+		}
+		*u = slices.Clone(*u)
 		for _, x := range s {
-			units[c.unit-1] = units[c.unit-1].add(x)
+			*u = u.add(x)
 		}
 	}
-	var out []contract.Presence
+	out := slices.Grow([]contract.Presence(nil), len(d.state.courses))
 	for i, s := range units {
 		for j, x := range s {
 			next := int64(-1)
