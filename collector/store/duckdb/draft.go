@@ -34,8 +34,16 @@ type draft struct {
 	lives     []contract.Life
 	events    int
 
-	touched map[unitHour]bool // hours whose hour records no longer hold
-	roll    *roll             // what replaces hour records; nil if nothing does
+	gpus    map[string]gpuHere // by UUID, of the batch that is put
+	touched map[unitHour]bool  // hours whose hour records no longer hold
+	roll    *roll              // what replaces hour records; nil if nothing does
+}
+
+// gpuHere is a GPU of the batch that is put.
+type gpuHere struct {
+	of     *usage.GPU
+	unit   int32 // 0 if no record speaks of it
+	seenMs int64 // the end of its last record
 }
 
 type batchRow struct {
@@ -85,6 +93,7 @@ func newDraft(s *state) *draft {
 		reasons: draftDict[string]{base: &s.reasons},
 		hashes:  map[usage.ID]usage.Hash{}, seqs: map[feed]usage.Ranges{}, courses: map[course]spans{},
 		byGPU: map[string][]course{}, traits: map[int32]traits{}, touched: map[unitHour]bool{},
+		gpus: map[string]gpuHere{},
 	}
 }
 
@@ -157,22 +166,22 @@ func (d *draft) commit(s *usage.Sealed) {
 	d.batches = append(d.batches, batchRow{stream: stream, node: node, sealed: s,
 		records: [2]int{len(d.records)}, inventory: [2]int{len(d.inventory)}, doubts: [2]int{len(d.doubts)}})
 	d.events += len(b.Events)
-	units := make(map[string]int32, len(b.GPUs))
-	gpus := make(map[string]*usage.GPU, len(b.GPUs))
+	clear(d.gpus)
 	for i := range b.GPUs {
-		gpus[b.GPUs[i].UUID] = &b.GPUs[i]
+		d.gpus[b.GPUs[i].UUID] = gpuHere{of: &b.GPUs[i]}
 	}
 	for i := range b.Records {
 		r := &b.Records[i]
-		id, ok := units[r.GPU]
-		if !ok {
-			id = d.units.id(unit{node, r.GPU, gpus[r.GPU].Model})
-			units[r.GPU] = id
+		g := d.gpus[r.GPU]
+		if g.unit == 0 {
+			g.unit = d.units.id(unit{node, r.GPU, g.of.Model})
 		}
-		d.records = append(d.records, recordRow{id, stream, d.holders.id(r.Holder), d.reasons.id(r.Reason), b.Seq, r})
+		g.seenMs = max(g.seenMs, r.EndMs)
+		d.gpus[r.GPU] = g
+		d.records = append(d.records, recordRow{g.unit, stream, d.holders.id(r.Holder), d.reasons.id(r.Reason), b.Seq, r})
 	}
 	d.extend(d.records[len(d.records)-len(b.Records):])
-	d.notice(b, units, gpus)
+	d.notice(b)
 	row := &d.batches[at]
 	row.records[1], row.inventory[1], row.doubts[1] = len(d.records), len(d.inventory), len(d.doubts)
 }
@@ -250,14 +259,12 @@ func (d *draft) own(c course) spans {
 }
 
 // notice writes down what has changed of the batch's units.
-func (d *draft) notice(b *usage.Batch, units map[string]int32, gpus map[string]*usage.GPU) {
-	seen := make(map[string]int64, len(units))
-	for i := range b.Records {
-		r := &b.Records[i]
-		seen[r.GPU] = max(seen[r.GPU], r.EndMs)
-	}
-	for gpu, unit := range units {
-		g := gpus[gpu]
+func (d *draft) notice(b *usage.Batch) {
+	for _, here := range d.gpus {
+		g, unit := here.of, here.unit
+		if unit == 0 {
+			continue // no record speaks of it
+		}
 		t := traits{g.Name, g.Serial, g.PCI, g.Index, g.MemoryBytes, b.Node.Driver, b.Node.Agent}
 		known, ok := d.traits[unit]
 		if !ok {
@@ -265,7 +272,7 @@ func (d *draft) notice(b *usage.Batch, units map[string]int32, gpus map[string]*
 		}
 		if !ok || known != t {
 			d.traits[unit] = t
-			d.inventory = append(d.inventory, inventoryRow{unit, len(d.batches) - 1, seen[gpu], t})
+			d.inventory = append(d.inventory, inventoryRow{unit, len(d.batches) - 1, here.seenMs, t})
 		}
 	}
 }
