@@ -66,6 +66,10 @@ func (c *Collector) serveReady(w http.ResponseWriter, r *http.Request) {
 	writeText(w, "ready\n")
 }
 
+// HeadHeader is the header with the SHA-256 of the ledger's entry, of an answer
+// that has the bytes of a closed month.
+const HeadHeader = "Gpumeter-Ledger-Head"
+
 // serveReport answers with a report in some form.
 func (c *Collector) serveReport(write func(http.ResponseWriter, contract.Report) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -80,6 +84,9 @@ func (c *Collector) serveReport(write func(http.ResponseWriter, contract.Report)
 			return
 		}
 		w.Header().Set("Cache-Control", "no-store")
+		if e := rep.Edition; e != nil && e.Head != "" {
+			w.Header().Set(HeadHeader, e.Head)
+		}
 		if err := write(w, rep); err != nil {
 			c.cfg.Log.Debug("report not written", "err", err)
 		}

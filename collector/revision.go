@@ -88,6 +88,9 @@ func (b *Books) closedReport(ctx context.Context, e ledger.Sealed) (contract.Rep
 		return contract.Report{}, fmt.Errorf("revision %d of %s: decode report: %w", e.Revision, e.Month, err)
 	}
 	rep.Stored = body
+	if rep.Edition != nil {
+		rep.Edition.Head = e.SHA256
+	}
 	return rep, nil
 }
 

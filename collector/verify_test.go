@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -38,6 +37,11 @@ func TestVerifyFindsAStoreMadeAnew(t *testing.T) {
 	v, err := collector.Verify(ctx, st, closing.SHA256, closes)
 	if err != nil || len(v.Findings) != 0 || v.Ledger.Runs != 1 || v.Store.Batches != int64(2*len(batches)) {
 		t.Fatalf("verified %+v, %v", v, err)
+	}
+
+	c := collector.New(collector.Config{Store: st, Now: func() time.Time { return closes }, Log: slog.New(slog.DiscardHandler)})
+	if w := do(c.Handler(), http.MethodGet, "/api/v1/report?period=2026-10", nil); w.Header().Get(collector.HeadHeader) != closing.SHA256 {
+		t.Errorf("the closed report comes with the head %q, want %s", w.Header().Get(collector.HeadHeader), closing.SHA256)
 	}
 
 	anew := openStore(t)
@@ -103,7 +107,7 @@ func (a *audited) Audit(ctx context.Context, found func(store.Finding)) (store.A
 func TestCollectorVerifiesItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := &audited{Model: storetest.NewModel(), takes: time.Minute}
-		c := collector.New(collector.Config{Store: st, Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+		c := collector.New(collector.Config{Store: st, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- c.Run(ctx) }()

@@ -113,4 +113,8 @@ type Edition struct {
 	Revision *int `json:"revision,omitempty"`
 	// Terms is the hash of the contracts in their canonical form.
 	Terms string `json:"contracts_sha256"`
+	// Head is the SHA-256 of the ledger's entry of the revision, known to who
+	// reads the ledger: it stands for the entry, this report and all before it,
+	// and so is in none of them.
+	Head string `json:"-"`
 }

@@ -129,8 +129,13 @@ func TestBooksFromCloseToVerify(t *testing.T) {
 		t.Fatalf("periods = %+v", list)
 	}
 	head := list[0].Revisions[1].SHA256
-	if out := run("verify", "--data", data, "--head", head); !strings.Contains(out, "read 6 batches with 12 records") ||
-		!strings.Contains(out, "ledger: 2 entries") || !strings.HasSuffix(out, "head "+head+"\nnothing was changed\n") {
+	for _, form := range []string{"text", "markdown"} {
+		if out := run(with("report", "--period", "2026-03", "-o", form)...); !strings.Contains(out, head) {
+			t.Errorf("the report as %s does not name the ledger's head %s:\n%s", form, head, out)
+		}
+	}
+	if out := run("verify", "--data", data, "--head", head); !strings.Contains(out, ": 6 batches with 12 records") ||
+		!strings.Contains(out, "ledger: 2 entries, 6 parts, made of 3 runs of batches") || !strings.HasSuffix(out, "head "+head+"\nnothing was changed\n") {
 		t.Errorf("verify: %s", out)
 	}
 	f := func(statement string, want string) {
@@ -175,14 +180,13 @@ func TestBooksRefuseWrongUse(t *testing.T) {
 	f(2, "revision \"x\"", with("diff", "2026-03", "--to", "x")...)
 	f(2, "wants one argument", with("diff")...)
 	f(2, `"2026-03" is not an argument`, with("diff", "2026-03", "--period", "2026-03")...)
-	f(2, "[month period] were all set", with("close", "--month", "2026-03", "--period", "2026-03")...)
+	f(2, "--period and --month are given together", with("close", "--month", "2026-03", "--period", "2026-03")...)
 	f(2, "period is given together with month", with("report", "--month", "2026-03", "--period", "2026-03")...)
 	f(2, "is none of 2026-10, 2026-10-03, 2026-Q4", with("explain", "c", "idle", "--period", "march")...)
 	f(2, "revision is given without month", with("report", "--revision", "1")...)
 	f(2, "revision and by are given together", with("report", "--month", "2026-03", "--revision", "closed", "--by", "node")...)
 	f(1, "no such file", "close", "--data", filepath.Join(data, "none"), "--contracts", contracts)
 	f(1, "no such file", "verify", "--data", filepath.Join(data, "none"))
-	f(2, "required flag", "verify")
 	f(2, "--contracts goes with --data", "periods", "--contracts", contracts)
 	if _, err := os.Stat(filepath.Join(data, "none")); err == nil {
 		t.Error("a data folder was made by closing it")

@@ -84,11 +84,11 @@ func (a *claimArgs) export(ctx context.Context, id string, holders bool) (files 
 	if holders {
 		q.Set("holders", "true")
 	}
-	body, err := a.get(ctx, "/api/v1/claims/"+url.PathEscape(id), q)
+	ans, err := a.get(ctx, "/api/v1/claims/"+url.PathEscape(id), q)
 	if err != nil {
 		return nil, err
 	}
-	return claim.ReadTar(bytes.NewReader(body))
+	return claim.ReadTar(bytes.NewReader(ans.body))
 }
 
 // open opens the data folder for f.

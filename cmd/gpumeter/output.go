@@ -21,12 +21,40 @@ func outputFlag(cmd *cobra.Command, format *string, more ...string) {
 	names := strings.Join(outputs[:last], ", ") + " or " + outputs[last]
 	cmd.Flags().StringVarP(format, "output", "o", "text", names)
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp))
-	cmd.PreRunE = func(*cobra.Command, []string) error {
+	beforeRun(cmd, func() error {
 		if !slices.Contains(outputs, *format) {
-			return usageError{fmt.Errorf("output %q is not %s", *format, names)}
+			return fmt.Errorf("output %q is not %s", *format, names)
+		}
+		return nil
+	})
+}
+
+// beforeRun checks something of how a command was called, after what is checked
+// already.
+func beforeRun(cmd *cobra.Command, check func() error) {
+	before := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if before != nil {
+			if err := before(cmd, args); err != nil {
+				return err
+			}
+		}
+		if err := check(); err != nil {
+			return usageError{err}
 		}
 		return nil
 	}
+}
+
+// eitherFlag refuses two flags that are given together, and says what is
+// wanted.
+func eitherFlag(cmd *cobra.Command, a, b, wanted string) {
+	beforeRun(cmd, func() error {
+		if cmd.Flags().Changed(a) && cmd.Flags().Changed(b) {
+			return fmt.Errorf("--%s and --%s are given together: want %s", a, b, wanted)
+		}
+		return nil
+	})
 }
 
 // textOptions fits text to a terminal: colours and its width there, plain and

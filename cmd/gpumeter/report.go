@@ -108,12 +108,13 @@ func (a *reportArgs) openData(ctx context.Context) (rep contract.Report, err err
 
 // askCollector asks the collector's API.
 func (a *reportArgs) askCollector(ctx context.Context) (rep contract.Report, err error) {
-	body, err := a.ask(ctx, "/api/v1/report", a.Ask.Values(), &rep)
+	ans, err := a.ask(ctx, "/api/v1/report", a.Ask.Values(), &rep)
 	if err != nil {
 		return rep, err
 	}
 	if rep.Edition != nil && rep.Edition.Revision != nil {
-		rep.Stored = body // printed as it was closed
+		rep.Stored = ans.body // printed as it was closed
+		rep.Edition.Head = ans.header.Get(collector.HeadHeader)
 	}
 	return rep, a.reads(rep.Schema, contract.Schema)
 }

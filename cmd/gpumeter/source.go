@@ -37,7 +37,7 @@ func (s *source) flags(cmd *cobra.Command) {
 	f.StringVar(&s.CAFile, "ca-file", "", "file with the certificate authority of the collector")
 	f.StringVar(&s.Data, "data", "", "data folder to open instead, when no collector holds it")
 	f.StringVar(&s.Contracts, "contracts", "", "contract file, with --data")
-	cmd.MarkFlagsMutuallyExclusive("url", "data")
+	eitherFlag(cmd, "url", "data", "a collector to ask, or a data folder that none holds")
 }
 
 // mustHaveContracts refuses a data folder without a contract file, where
@@ -80,15 +80,21 @@ func askError(err error) error {
 
 // ask asks the collector's API and reads its answer into a document. The answer
 // itself is returned as well.
-func (s *source) ask(ctx context.Context, path string, q url.Values, into any) ([]byte, error) {
-	body, err := s.get(ctx, path, q)
+func (s *source) ask(ctx context.Context, path string, q url.Values, into any) (answer, error) {
+	a, err := s.get(ctx, path, q)
 	if err != nil {
-		return nil, err
+		return a, err
 	}
-	if err := json.Unmarshal(body, into); err != nil {
-		return nil, fmt.Errorf("read the answer of %s: %w", s.URL, err)
+	if err := json.Unmarshal(a.body, into); err != nil {
+		return a, fmt.Errorf("read the answer of %s: %w", s.URL, err)
 	}
-	return body, nil
+	return a, nil
+}
+
+// answer is what a collector says.
+type answer struct {
+	body   []byte
+	header http.Header
 }
 
 // reads refuses an answer of another schema than the program's.
@@ -103,37 +109,37 @@ func (s *source) reads(got, want string) error {
 const maxAnswer = 256 << 20
 
 // get asks the collector's API.
-func (s *source) get(ctx context.Context, path string, q url.Values) ([]byte, error) {
+func (s *source) get(ctx context.Context, path string, q url.Values) (answer, error) {
 	if s.Contracts != "" {
-		return nil, usageError{errors.New("--contracts goes with --data: a collector has its own")}
+		return answer{}, usageError{errors.New("--contracts goes with --data: a collector has its own")}
 	}
 	u, err := url.Parse(s.URL)
 	if err != nil || u.Host == "" {
-		return nil, usageError{fmt.Errorf("url %q is not of the form https://HOST:PORT", s.URL)}
+		return answer{}, usageError{fmt.Errorf("url %q is not of the form https://HOST:PORT", s.URL)}
 	}
 	u = u.JoinPath(path)
 	u.RawQuery = q.Encode()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
-		return nil, err
+		return answer{}, err
 	}
 	client, err := s.client(req)
 	if err != nil {
-		return nil, err
+		return answer{}, err
 	}
 	res, err := client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("ask the collector at %s (does it run there? --data opens a folder without it): %w", s.URL, errors.Unwrap(err))
+		return answer{}, fmt.Errorf("ask the collector at %s (does it run there? --data opens a folder without it): %w", s.URL, errors.Unwrap(err))
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
-		return nil, fmt.Errorf("ask the collector at %s: %w", s.URL, err)
+		return answer{}, fmt.Errorf("ask the collector at %s: %w", s.URL, err)
 	}
 	if res.StatusCode != http.StatusOK {
-		return nil, answerError(s.URL, res, body)
+		return answer{}, answerError(s.URL, res, body)
 	}
-	return body, nil
+	return answer{body, res.Header}, nil
 }
 
 // client returns a client for the request, and puts the token on it.

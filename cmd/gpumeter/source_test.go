@@ -13,7 +13,7 @@ import (
 // asking are the commands that ask a collector or open a data folder, each as
 // it is called at least.
 var asking = []string{
-	"report", "explain c idle", "check --fail-if idle>0", "spend", "claim list", "claim export inc-0 --out out", "periods", "diff 2026-03",
+	"report", "explain c idle", "check --fail-if idle>0", "spend", "claim list", "claim export inc-0 --out out", "periods", "diff 2026-03", "verify",
 }
 
 func TestEverySourceRefusesTheSame(t *testing.T) {
@@ -30,7 +30,7 @@ func TestEverySourceRefusesTheSame(t *testing.T) {
 			}
 		}
 		f(2, `url "nowhere" is not of the form`, "--url", "nowhere")
-		f(2, "if any flags in the group", "--url", "http://x", "--data", "y")
+		f(2, "--url and --data are given together: want a collector to ask, or a data folder", "--url", "http://x", "--data", "y")
 		f(2, "--contracts goes with --data", "--contracts", "x")
 		f(1, "read token", "--token-file", pem+".none")
 		f(1, "holds no PEM certificate", "--ca-file", pem)

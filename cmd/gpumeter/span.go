@@ -39,5 +39,5 @@ func monthFlags(cmd *cobra.Command, month *string, help string) {
 	f := cmd.Flags()
 	f.StringVar(month, "period", "", help)
 	f.StringVar(month, "month", "", "the same as --period")
-	cmd.MarkFlagsMutuallyExclusive("period", "month")
+	eitherFlag(cmd, "period", "month", "one of them, they say the same")
 }

@@ -1,27 +1,22 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gpumeter/gpumeter/collector"
-	"github.com/gpumeter/gpumeter/collector/ledger"
 	"github.com/gpumeter/gpumeter/collector/store"
 	"github.com/gpumeter/gpumeter/collector/store/duckdb"
 	"github.com/gpumeter/gpumeter/contract"
 )
-
-// verified is what verify answers, in JSON.
-type verified struct {
-	Store    store.Audited   `json:"store"`
-	Ledger   ledger.Audit    `json:"ledger"`
-	Findings []store.Finding `json:"findings"`
-}
 
 // errChanged is why verify ends with a status that is not zero.
 var errChanged = errors.New("what is kept is not what was stored")
@@ -30,55 +25,78 @@ func newVerify() *cobra.Command {
 	var a booksArgs
 	var head string
 	cmd := &cobra.Command{
-		Use:   "verify --data DIR",
+		Use:   "verify",
 		Short: "Find any changed byte of what a collector keeps",
-		Long: `verify reads all that a data folder keeps and says what is not what was stored:
+		Long: `verify reads all that a collector keeps and says what is not what was stored:
 which batch of which agent, which document. It walks each agent's chain of
 hashes, holds every batch, with its records and events, against the digest that
-was made when it was stored, and reads the ledger of closed months. It ends
-with status 1 if anything was changed.
+was made when it was stored, reads the ledger of closed months, and holds the
+store to the batches that each of them was made of. It ends with status 1 if
+anything was changed.
 
-Whoever can write the folder could make all digests anew. --head holds the
-ledger against a SHA-256 that was kept elsewhere: see gpumeter periods.`,
+Asked with --url, the collector reads its own, in the background; what it found
+is good for an hour. A collector that somebody has taken over can answer
+anything: with --data, this program reads the folder of one that does not run.
+
+Whoever can write the folder could make all digests and the ledger anew. --head
+holds the ledger against a SHA-256 that was kept elsewhere: close, periods and
+the report of a closed month print it.`,
 		Example: `  gpumeter verify --data /var/lib/gpumeter
-  gpumeter verify --data /var/lib/gpumeter --head 4f1c…`,
+  gpumeter verify --data /var/lib/gpumeter --head 4f1c…
+  gpumeter verify --url https://collector:9410`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx := cmd.Context()
-			return a.open(ctx, false, func(st *duckdb.DB, _ *collector.Books, _ []contract.Contract) error {
-				return verify(ctx, cmd.OutOrStdout(), st, head, a.Output)
-			})
+			v, err := a.verify(cmd.Context(), head)
+			if err != nil {
+				return err
+			}
+			if err := writeVerified(cmd.OutOrStdout(), v, a.Output); err != nil {
+				return err
+			}
+			if len(v.Findings) > 0 {
+				return fmt.Errorf("%w: %d findings", errChanged, len(v.Findings))
+			}
+			return nil
 		},
 	}
-	f := cmd.Flags()
-	f.StringVar(&a.Data, "data", "", "data folder of a collector that does not run (required)")
-	f.StringVar(&head, "head", "", "SHA-256 of an entry of the ledger that must be there")
-	outputFlag(cmd, &a.Output)
-	mustRequire(cmd, "data")
+	a.flags(cmd)
+	cmd.Flags().StringVar(&head, "head", "", "SHA-256 of an entry of the ledger that must be there")
 	return cmd
 }
 
-func verify(ctx context.Context, w io.Writer, st *duckdb.DB, head, format string) error {
-	v := verified{Findings: []store.Finding{}}
-	found := func(f store.Finding) { v.Findings = append(v.Findings, f) }
-	var err error
-	if v.Store, err = st.Audit(ctx, found); err != nil {
-		return err
+// verify reads a data folder, or has a collector read its own.
+func (a *booksArgs) verify(ctx context.Context, head string) (v collector.Verified, err error) {
+	if a.Data != "" {
+		err = a.open(ctx, false, func(st *duckdb.DB, _ *collector.Books, _ []contract.Contract) error {
+			v, err = collector.Verify(ctx, st, head, time.Now())
+			return err
+		})
+		return v, err
 	}
-	v.Ledger, err = ledger.Verify(ctx, st, head, func(document, problem string) { found(store.Finding{Where: "document " + document, Problem: problem}) })
-	if err != nil {
-		return err
+	q := url.Values{}
+	if head != "" {
+		q.Set("head", head)
 	}
-	if err := writeVerified(w, v, format); err != nil {
-		return err
+	for {
+		var now collector.Verification
+		if _, err := a.ask(ctx, "/api/v1/verify", q, &now); err != nil {
+			return v, err
+		}
+		if now.Last != nil {
+			return *now.Last, nil
+		}
+		select {
+		case <-ctx.Done():
+			return v, ctx.Err()
+		case <-time.After(askAgain):
+		}
 	}
-	if len(v.Findings) > 0 {
-		return fmt.Errorf("%w: %d findings", errChanged, len(v.Findings))
-	}
-	return nil
 }
 
-func writeVerified(w io.Writer, v verified, format string) error {
+// askAgain is how often a collector that reads is asked whether it is done.
+const askAgain = 2 * time.Second
+
+func writeVerified(w io.Writer, v collector.Verified, format string) error {
 	switch format {
 	case "json":
 		return writeIndented(w, v)
@@ -88,10 +106,10 @@ func writeVerified(w io.Writer, v verified, format string) error {
 	for _, f := range v.Findings {
 		fmt.Fprintf(w, "%s: %s\n", f.Where, f.Problem)
 	}
-	s := v.Store
-	fmt.Fprintf(w, "read %s batches with %s records and %s events, %s batches kept aside, %s documents, %s signs of life\n",
-		contract.Grouped(s.Batches), contract.Grouped(s.Records), contract.Grouped(s.Events), contract.Grouped(s.Aside), contract.Grouped(s.Documents), contract.Grouped(s.Lives))
-	fmt.Fprintf(w, "ledger: %d entries, %d parts", v.Ledger.Entries, v.Ledger.Parts)
+	s := cmp.Or(v.Store, &store.Audited{})
+	fmt.Fprintf(w, "read, as of %s: %s batches with %s records and %s events, %s batches kept aside, %s documents, %s signs of life\n",
+		minute(v.AsOf), contract.Grouped(s.Batches), contract.Grouped(s.Records), contract.Grouped(s.Events), contract.Grouped(s.Aside), contract.Grouped(s.Documents), contract.Grouped(s.Lives))
+	fmt.Fprintf(w, "ledger: %d entries, %d parts, made of %s runs of batches", v.Ledger.Entries, v.Ledger.Parts, contract.Grouped(int64(v.Ledger.Runs)))
 	if v.Ledger.Head != "" {
 		fmt.Fprintf(w, ", head %s", v.Ledger.Head)
 	}

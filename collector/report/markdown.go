@@ -61,6 +61,9 @@ func (d *document) head() {
 	d.print("# GPU ledger, %s\n\nData up to %s, each contract in its own billing calendar", mark(d.r.Period), moment(d.r.AsOf))
 	if e := d.r.Edition; e != nil {
 		d.print("; %s, contracts `%.12s`", edition(e, d.r.AsOf), e.Terms)
+		if e.Head != "" {
+			d.print(", ledger head `%s`", e.Head)
+		}
 	}
 	d.print(".\n")
 }

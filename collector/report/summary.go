@@ -13,6 +13,9 @@ func (t *text) title() {
 	t.line("data up to %s, each contract in its own billing calendar", moment(t.r.AsOf))
 	if e := t.r.Edition; e != nil {
 		t.line("%s, contracts %.12s", edition(e, t.r.AsOf), e.Terms)
+		if e.Head != "" {
+			t.line("ledger head %s", e.Head)
+		}
 	}
 }
 
