@@ -25,6 +25,8 @@ type simulateArgs struct {
 	Outage        time.Duration
 	Faults        int
 	Connections   int
+	Live          bool
+	alone         bool // the collector runs in this process
 }
 
 func newSimulate() *cobra.Command {
@@ -43,11 +45,14 @@ folder that is thrown away unless --data names one. A collector that is given
 by --url should hold nothing else of the same time, and no contracts: what is
 compared is the time of GPUs that no contract covers.
 
+With --live the minutes are those to come: each is sent within the next one, as
+agents do, and the report is asked for when the last is two minutes old.
+
 With --outage, nobody reaches the collector for the last part of the span;
 then all agents come back at once, and the time until it has everything is
 printed.`,
 		Example: `  gpumeter simulate --gpus 1000 --days 1
-  gpumeter simulate --gpus 1000000 --minutes 10 --rate 16667
+  gpumeter simulate --gpus 1000000 --minutes 10 --live --connections 2048
   gpumeter simulate --gpus 80000 --minutes 60 --outage 1h
   gpumeter simulate --gpus 500 --clouds 2 --minutes 30 --url http://127.0.0.1:9410`,
 		Args: noArgs,
@@ -69,10 +74,13 @@ printed.`,
 	f.IntVar(&a.Days, "days", 0, "how many days (default 1, without --minutes)")
 	f.IntVar(&a.Minutes, "minutes", 0, "how many minutes, in place of or beyond --days")
 	f.IntVar(&a.Rate, "rate", 0, "records a second; 0 is as fast as the collector takes them")
+	f.BoolVar(&a.Live, "live", false, "send the minutes to come, each within the next")
 	f.DurationVar(&a.Outage, "outage", 0, "so long before the end nobody reaches the collector")
 	f.IntVar(&a.Faults, "faults", 5, "how many requests of 100 go wrong")
 	f.IntVar(&a.Connections, "connections", 64, "how many requests are under way at a time")
 	cmd.MarkFlagsMutuallyExclusive("url", "data")
+	cmd.MarkFlagsMutuallyExclusive("live", "rate")
+	cmd.MarkFlagsMutuallyExclusive("live", "outage")
 	return cmd
 }
 
@@ -111,15 +119,24 @@ const storyBefore = 21 * 24 * time.Hour
 // last two minutes.
 const simulatedAgo = 2 * time.Minute
 
+// times are the span that is made up, asked for at a time.
+func (a *simulateArgs) times(now time.Time) (from, to time.Time) {
+	if a.Live {
+		from = now.UTC().Truncate(time.Minute).Add(time.Minute)
+		return from, from.Add(a.span())
+	}
+	to = now.Add(-simulatedAgo).UTC().Truncate(time.Minute)
+	return to.Add(-a.span()), to
+}
+
 // run sends, compares and prints.
 func (a *simulateArgs) run(ctx context.Context, out, errOut io.Writer) (err error) {
-	to := time.Now().Add(-simulatedAgo).UTC().Truncate(time.Minute)
-	from := to.Add(-a.span())
+	from, to := a.times(time.Now())
 	f, err := fleet.New(fleet.Config{Seed: a.Seed, GPUs: a.GPUs, Clouds: a.Clouds, Start: from.Add(-storyBefore)})
 	if err != nil {
 		return usageError{err}
 	}
-	if a.URL == "" {
+	if a.alone = a.URL == ""; a.alone {
 		end, err := a.startCollector(ctx)
 		if err != nil {
 			return err
@@ -134,13 +151,24 @@ func (a *simulateArgs) run(ctx context.Context, out, errOut io.Writer) (err erro
 	fmt.Fprintf(out, "fleet    %d GPUs on %d nodes, seed %d, %s to %s\n", f.GPUs(), f.Nodes(), a.Seed, from.Format(time.RFC3339), to.Format(time.RFC3339))
 	p := newProgress(errOut, time.Now)
 	p.begin("sending")
-	err = s.send(ctx, p.set)
+	before, err := a.costs(ctx)
+	if err == nil {
+		err = s.send(ctx, p.set)
+	}
 	if err != nil {
 		p.breakOff()
 		return err
 	}
 	p.end(fmt.Sprintf("%d records", s.truth.records))
 	s.print(out)
+	after, err := a.costs(ctx)
+	if err != nil {
+		return err
+	}
+	after.print(out, before)
+	if err := rest(ctx, time.Until(to.Add(simulatedAgo))); err != nil {
+		return err
+	}
 	return s.truth.compare(ctx, &a.source, from, to, out)
 }
 

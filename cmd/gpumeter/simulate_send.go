@@ -59,10 +59,14 @@ func newSimulation(a *simulateArgs, f *fleet.Fleet, from, to time.Time) (*simula
 	if err != nil {
 		return nil, err
 	}
-	return &simulation{
+	s := &simulation{
 		args: a, agents: f.Agents(from), until: to.Add(-a.Outage), to: to,
 		rate: float64(a.Rate) / float64(f.GPUs()), client: client, slots: make(chan struct{}, a.Connections),
-	}, nil
+	}
+	if a.Live {
+		s.rate = 1 / time.Minute.Seconds()
+	}
+	return s, nil
 }
 
 // maxCrowd is how many agents come back at once at most; others follow.
@@ -75,7 +79,7 @@ func (s *simulation) send(ctx context.Context, step func(float64)) error {
 	if err := s.client.greet(ctx); err != nil {
 		return err
 	}
-	begin := time.Now()
+	begin := s.begin()
 	err := s.crowd(ctx, s.args.Connections, func(ctx context.Context, x *simulatedSender) error { return x.minuteByMinute(ctx, begin, step1) })
 	s.took = time.Since(begin)
 	if err != nil || s.args.Outage == 0 {
@@ -88,12 +92,20 @@ func (s *simulation) send(ctx context.Context, step func(float64)) error {
 	return err
 }
 
+// begin is when the first minute is sent: live, when it is over.
+func (s *simulation) begin() time.Time {
+	if s.args.Live {
+		return s.agents[0].Start().Add(time.Minute)
+	}
+	return time.Now()
+}
+
 // crowd deals the agents out to at most n senders and waits for all of them.
 func (s *simulation) crowd(ctx context.Context, n int, run func(context.Context, *simulatedSender) error) error {
 	n = min(n, len(s.agents))
 	g, ctx := errgroup.WithContext(ctx)
 	for i := range n {
-		x := &simulatedSender{s: s, dice: rand.New(rand.NewPCG(s.args.Seed, uint64(i)))}
+		x := &simulatedSender{s: s, dice: rand.New(rand.NewPCG(s.args.Seed, uint64(i))), place: float64(i) / float64(n)}
 		for k := i; k < len(s.agents); k += n {
 			x.agents = append(x.agents, s.agents[k])
 		}
@@ -114,6 +126,7 @@ type simulatedSender struct {
 	s      *simulation
 	agents []*fleet.Agent
 	dice   *rand.Rand
+	place  float64 // among the senders, from 0 up to 1
 	// late are the requests that were held back in this minute and the one
 	// before: they come after what their agents closed later.
 	late  [2][]simulatedPost
@@ -126,7 +139,7 @@ type simulatedSender struct {
 func (x *simulatedSender) minuteByMinute(ctx context.Context, begin time.Time, step func()) error {
 	for minute := 0; x.agents[0].Start().Before(x.s.until); minute++ {
 		for i, a := range x.agents {
-			if err := x.pace(ctx, begin, float64(minute)+float64(i)/float64(len(x.agents))); err != nil {
+			if err := x.pace(ctx, begin, float64(minute)+(float64(i)+x.place)/float64(len(x.agents))); err != nil {
 				return err
 			}
 			b, ok, err := a.Next()
@@ -320,7 +333,9 @@ func (s *simulation) print(w io.Writer) {
 	live := s.truth.records - s.missed
 	fmt.Fprintf(w, "sent     %d records in %d batches, %d requests; %d of them in %.1f s, %.0f records/s\n",
 		s.truth.records, s.truth.batches, len(m.latencies), live, s.took.Seconds(), float64(live)/max(s.took.Seconds(), 1e-3))
-	if s.rate > 0 {
+	if s.args.Live {
+		fmt.Fprintf(w, "live     each minute of a node at its place in the next, within %.1f s\n", max(m.behind.Seconds(), 0))
+	} else if s.rate > 0 {
 		fmt.Fprintf(w, "rate     %d records/s, held within %.1f s\n", s.args.Rate, max(m.behind.Seconds(), 0))
 	}
 	fmt.Fprintf(w, "answers  half within %s, 99 %% within %s, all within %s; %d times asked to wait, %d connections broke\n", at(500), at(990), at(1000), m.refused, m.broken)

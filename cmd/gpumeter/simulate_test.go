@@ -15,6 +15,7 @@ import (
 	"github.com/gpumeter/gpumeter/collector/store"
 	"github.com/gpumeter/gpumeter/collector/store/storetest"
 	"github.com/gpumeter/gpumeter/contract"
+	"github.com/gpumeter/gpumeter/sim/fleet"
 	"github.com/gpumeter/gpumeter/usage"
 )
 
@@ -37,7 +38,7 @@ func TestSimulateFindsTheReportExact(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, want := range []string{"says exactly this", "aws", "azure", "google", "agents came back at once"} {
+	for _, want := range []string{"says exactly this", "aws", "azure", "google", "agents came back at once", "cost     simulation and collector together "} {
 		if !strings.Contains(out, want) {
 			t.Errorf("output lacks %q:\n%s", want, out)
 		}
@@ -124,6 +125,8 @@ func TestSimulateRefusesWhatMakesNoSense(t *testing.T) {
 	f("cannot go wrong", "--faults", "101")
 	f("is negative", "--rate", "-1")
 	f("connections", "--connections", "0")
+	f("none of the others can be", "--live", "--rate", "100")
+	f("none of the others can be", "--live", "--outage", "1m")
 	f("not between 1 and 5", "--clouds", "6")
 	f("not between 1 and 1000000", "--gpus", "1000001")
 }
@@ -140,5 +143,54 @@ func TestTruthCountsEachRecordOnce(t *testing.T) {
 	want := contract.Time{contract.Unhealthy: 2, contract.Unallocated: 4, contract.Idle: 6, contract.Unmeasured: 8, contract.Busy: 30}
 	if got := *all.of("aws"); got != want || all.records != 4 || all.batches != 2 {
 		t.Errorf("truth = %+v, %v; want %v", all, got, want)
+	}
+}
+
+// TestSimulateLiveSendsEachMinuteInTheNext begins late, so that all is due and
+// sent at once.
+func TestSimulateLiveSendsEachMinuteInTheNext(t *testing.T) {
+	a := simulateArgs{GPUs: 40, Minutes: 2, Connections: 4, Live: true}
+	now := time.Now()
+	from, to := a.times(now.Add(-4*time.Minute + 3*time.Second))
+	if want := now.UTC().Add(-4*time.Minute + 3*time.Second).Truncate(time.Minute).Add(time.Minute); !from.Equal(want) || to.Sub(from) != 2*time.Minute {
+		t.Fatalf("span = %s to %s, want two minutes from %s", from, to, want)
+	}
+	l, err := openLine(t.Context(), storetest.NewModel(), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.URL = l.url
+	f, err := fleet.New(fleet.Config{GPUs: a.GPUs, Start: from.Add(-storyBefore)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := newSimulation(&a, f, from, to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := from.Add(time.Minute); !s.begin().Equal(want) {
+		t.Errorf("sending begins at %s, want %s, when the first minute is over", s.begin(), want)
+	}
+	before, err := a.costs(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.send(t.Context(), func(float64) {}); err != nil {
+		t.Fatal(err)
+	}
+	after, err := a.costs(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	s.print(&out)
+	after.print(&out, before)
+	if s.truth.batches != int64(2*len(s.agents)) || len(s.marks.latencies) < 2*len(s.agents) {
+		t.Errorf("%d batches in %d answers of %d agents in two minutes", s.truth.batches, len(s.marks.latencies), len(s.agents))
+	}
+	for _, want := range []string{"live     each minute", "cost     collector 0.", "; simulation "} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("output lacks %q:\n%s", want, &out)
+		}
 	}
 }
