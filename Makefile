@@ -77,7 +77,7 @@ servers: tools ## build and install the servers that make e2e talks to
 	$(GO) build -modfile=tools/go.mod -o bin/tools/ $(SERVERS)
 
 e2e: build servers ## run the tests against real Prometheus, InfluxDB and VictoriaMetrics
-	GPUMETER_E2E_BIN=$(CURDIR)/bin/tools GPUMETER_BIN=$(CURDIR)/bin/gpumeter $(GO) test -count=1 -timeout 30m -tags e2e -skip Slurm ./e2e/...
+	GPUMETER_E2E_BIN=$(CURDIR)/bin/tools GPUMETER_BIN=$(CURDIR)/bin/gpumeter $(GO) test -count=1 -timeout 30m -v -tags e2e -skip Slurm ./e2e/...
 
 e2e-slurm: export GPUMETER_SIM_DIR := $(CURDIR)/bin/sim
 e2e-slurm: build ## as root: run jobs of a real Slurm on simulated GPUs, and look for them on record
@@ -118,6 +118,8 @@ bench: tools ## run the benchmarks and print one table
 
 gpu-check: build ## on a machine with GPUs: ask the driver for everything, measure the agent, print a page for docs/hardware
 	@bin/gpumeter-agent probe
+
+include packaging/packages.mk
 
 dashboards: tools ## write the dashboards, rules and runbooks anew from their tables
 	$(GO) generate ./dashboards
