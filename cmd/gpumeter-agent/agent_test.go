@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -24,6 +25,7 @@ const commandEnv = "GPUMETER_TEST_COMMAND"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(commandEnv) != "" {
+		systemdRuns = cmp.Or(os.Getenv(systemdEnv), systemdRuns)
 		main()
 		return
 	}

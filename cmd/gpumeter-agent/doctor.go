@@ -14,12 +14,14 @@ import (
 
 func newDoctor() *cobra.Command {
 	var c config
-	var file, output string
+	var at installed
+	var output string
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Say what keeps this node from being metered, and what to do about it",
-		Long: `doctor looks at everything that "gpumeter-agent run" with the same settings needs,
-and says of each thing how it is and what to do:
+		Long: `doctor looks at everything that "gpumeter-agent run" needs, with the settings of
+the installed agent and the flags that are given, and says of each thing how it is
+and what to do:
 
 ` + listChecks(nodeChecks) + `
 It needs no running agent and changes nothing. It looks with the rights of
@@ -30,8 +32,8 @@ is paused here, the driver is left alone. It takes up to 15 seconds.
 		Example: `  # is this node ready to be metered?
   gpumeter-agent doctor
 
-  # with the settings of a service, and for a program
-  gpumeter-agent doctor --config /etc/gpumeter/agent.yaml -o json
+  # the same for a program
+  gpumeter-agent doctor -o json | jq '.findings[] | select(.level == "fault")'
 
   # can it reach the collector, and will that take its token?
   gpumeter-agent doctor --collector https://gpumeter.example:9410 --token-file agent.token`,
@@ -40,18 +42,12 @@ is paused here, the driver is left alone. It takes up to 15 seconds.
 			if !slices.Contains(doctor.Outputs, output) {
 				return usageError{fmt.Errorf("output %q is not %s", output, strings.Join(doctor.Outputs, ", "))}
 			}
-			var wrong error
-			if file != "" {
-				wrong = c.load(file, cmd.Flags())
-			}
-			if wrong == nil {
-				wrong = c.validate()
-			}
-			return runDoctor(cmd.Context(), cmd.OutOrStdout(), nodeFacts{config: c, file: file, wrong: wrong}, output)
+			read, wrong := at.load(&c, cmd.Flags())
+			return runDoctor(cmd.Context(), cmd.OutOrStdout(), nodeFacts{config: c, files: read, wrong: wrong}, output)
 		},
 	}
 	c.flags(cmd.Flags())
-	cmd.Flags().StringVar(&file, "config", "", "YAML file with settings")
+	at.flags(cmd.Flags())
 	cmd.Flags().StringVarP(&output, "output", "o", "text", strings.Join(doctor.Outputs, ", "))
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(doctor.Outputs, cobra.ShellCompDirectiveNoFileComp))
 	return cmd

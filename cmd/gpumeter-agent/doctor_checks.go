@@ -20,7 +20,7 @@ import (
 // nodeChecks is the table of what a node needs to be metered, in the order in
 // which one thing needs another.
 var nodeChecks = []doctor.Check[nodeFacts]{
-	{Name: "settings", Looks: "the flags and the file of --config, as run reads them", Find: checkSettings},
+	{Name: "settings", Looks: "the settings, as run reads them", Find: checkSettings},
 	{Name: "library", Looks: "where libnvidia-ml.so.1 is, and who may write it", Find: needs(checkLibrary)},
 	{Name: "devices", Looks: "whether this user may open /dev/nvidia*", Find: needs(checkDevices)},
 	{Name: "driver", Looks: "whether the driver answers, asked in a process of its own", Find: needs(checkDriver)},
@@ -68,21 +68,11 @@ func checkCollector(n *nodeFacts) []doctor.Finding {
 func one(f doctor.Finding) []doctor.Finding { return []doctor.Finding{f} }
 
 func checkSettings(n *nodeFacts) []doctor.Finding {
-	where := "the flags"
-	if n.file != "" {
-		where = n.file
-	}
+	where := strings.Join(append(slices.Clone(n.files), "flags"), ", ")
 	if n.wrong != nil {
-		return one(doctor.Bad("The agent would not start: "+n.wrong.Error()+".", "Correct "+where+"; nothing else was looked at."))
+		return one(doctor.Bad("The agent would not start: "+n.wrong.Error()+".", "Correct that; nothing else was looked at. Settings are from "+where+"."))
 	}
-	return one(doctor.Ok("The agent starts with what " + where + " say" + plural(n.file != "") + "."))
-}
-
-func plural(one bool) string {
-	if one {
-		return "s"
-	}
-	return ""
+	return one(doctor.Ok("The agent starts with these settings, from " + where + "."))
 }
 
 func checkLibrary(n *nodeFacts) []doctor.Finding {
@@ -104,7 +94,7 @@ func checkLibrary(n *nodeFacts) []doctor.Finding {
 
 func checkDevices(n *nodeFacts) []doctor.Finding {
 	var denied []string
-	for _, f := range n.files {
+	for _, f := range n.devices {
 		if f.err != nil {
 			denied = append(denied, fmt.Sprintf("%s (%v)", f.path, f.err))
 		}
@@ -114,15 +104,15 @@ func checkDevices(n *nodeFacts) []doctor.Finding {
 	case len(denied) > 0:
 		return one(doctor.Bad("This user may not open "+strings.Join(denied, ", ")+".",
 			"Run as a user of the group that the files belong to, or give the unit DeviceAllow= for them; in a container, give it the GPUs."))
-	case len(n.files) == 0 && n.scan.Frame.Driver.Up:
+	case len(n.devices) == 0 && n.scan.Frame.Driver.Up:
 		return one(doctor.Leave("There are no device files here, and the driver answers without."))
-	case len(n.files) == 0 && bus > 0:
+	case len(n.devices) == 0 && bus > 0:
 		return one(doctor.Bad(fmt.Sprintf("There is no /dev/nvidia*, and %s on the bus.", countOf(bus, "GPU")),
 			"Load the driver (modprobe nvidia) and start nvidia-persistenced, which makes the files; in a container, give it the GPUs: runtime class nvidia, or CDI."))
-	case len(n.files) == 0:
+	case len(n.devices) == 0:
 		return one(doctor.Leave("There is no /dev/nvidia*, and no NVIDIA GPU on the bus."))
 	}
-	return one(doctor.Ok(countOf(len(n.files), "device file") + ", open to this user."))
+	return one(doctor.Ok(countOf(len(n.devices), "device file") + ", open to this user."))
 }
 
 func countOf(n int, word string) string {
@@ -236,7 +226,7 @@ func source(name string, wanted bool, err, absent error, remedy string) doctor.F
 // processes says whether the owner of any process on a GPU can be found. Where
 // another source knows who has the GPUs, it matters less.
 func processes(p processView, known bool) doctor.Finding {
-	what, remedy := "", ""
+	var what, remedy string
 	switch {
 	case p.container:
 		what, remedy = "Only this container's own processes can be seen.", "Let the agent ask the kubelet or Slurm, or see the node's processes (hostPID)."

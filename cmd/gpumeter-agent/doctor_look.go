@@ -30,13 +30,13 @@ import (
 // nodeFacts is everything that the checks of a node rest on.
 type nodeFacts struct {
 	config config
-	file   string // that filled it; empty for none
-	wrong  error  // what is wrong with the settings; then nothing else was looked at
+	files  []string // that filled it
+	wrong  error    // what is wrong with the settings; then nothing else was looked at
 
 	library driverFile
 	paused  bool        // the agent here is paused: the driver was left alone
 	scan    scan.Report // of a look at the GPUs, unless paused
-	files   []access    // of the driver's device files
+	devices []access    // the driver's device files
 	slurm   error
 	kubelet error
 	labels  error // of asking for pods' labels
@@ -94,7 +94,7 @@ func (n *nodeFacts) look(ctx context.Context) error {
 	}
 	n.lookAtAgent(ctx)
 	n.clock, n.state, n.procs = doctor.ReadClock(), lookAtFolder(c.State), lookAtProcesses()
-	n.library, n.files = lookAtLibrary(c.NVML), lookAtDevices("/dev")
+	n.library, n.devices = lookAtLibrary(c.NVML), lookAtDevices("/dev")
 	n.listen = n.tryAddresses(ctx)
 	var g errgroup.Group
 	g.Go(func() error { return n.lookAtGPUs(ctx, node.Name) })
@@ -185,7 +185,9 @@ func askKubelet(ctx context.Context, socket string) error {
 	if err != nil {
 		return err
 	}
-	conn.Close()
+	if err := conn.Close(); err != nil {
+		return err
+	}
 	k, err := kubelet.New(socket)
 	if err != nil {
 		return err

@@ -23,7 +23,7 @@ const (
 	Fault         // it does not work until somebody does something
 )
 
-var words = [...]string{"ok", "-", "warning", "unknown", "fault"}
+var words = [...]string{"ok", "n/a", "warning", "unknown", "fault"}
 
 // String returns the word for a level.
 func (l Level) String() string { return words[min(l, Fault)] }
@@ -41,12 +41,20 @@ type Finding struct {
 	Remedy string `json:"remedy,omitempty"`
 }
 
-// Ok, Leave, Warn, Unsure and Bad make findings of the five levels.
-func Ok(what string) Finding             { return Finding{Level: Well, What: what} }
-func Leave(what string) Finding          { return Finding{Level: Aside, What: what} }
-func Warn(what, remedy string) Finding   { return Finding{Level: Warning, What: what, Remedy: remedy} }
+// Ok finds that all is well.
+func Ok(what string) Finding { return Finding{Level: Well, What: what} }
+
+// Leave finds that there is nothing to look at here.
+func Leave(what string) Finding { return Finding{Level: Aside, What: what} }
+
+// Warn finds what works, but not as it could.
+func Warn(what, remedy string) Finding { return Finding{Level: Warning, What: what, Remedy: remedy} }
+
+// Unsure finds that it could not be looked at.
 func Unsure(what, remedy string) Finding { return Finding{Level: Unknown, What: what, Remedy: remedy} }
-func Bad(what, remedy string) Finding    { return Finding{Level: Fault, What: what, Remedy: remedy} }
+
+// Bad finds what does not work.
+func Bad(what, remedy string) Finding { return Finding{Level: Fault, What: what, Remedy: remedy} }
 
 // Check is one row of a table of checks of facts T.
 type Check[T any] struct {
@@ -86,7 +94,8 @@ func (r *Report) Count(l Level) int {
 	return n
 }
 
-// Worst returns the findings of the worst level, none if all is well.
+// Worst returns the worst level found: Well also where nothing concerns this
+// machine, and Unknown where nothing was looked at.
 func (r *Report) Worst() Level {
 	if len(r.Findings) == 0 {
 		return Unknown // nothing was looked at

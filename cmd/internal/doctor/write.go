@@ -131,7 +131,7 @@ func writeCSV(w io.Writer, r *Report) error {
 }
 
 func safe(s string) string {
-	if s != "" && strings.ContainsRune("=+-@＝＋－＠", []rune(s)[0]) && s != "-" {
+	if s != "" && strings.ContainsRune("=+-@＝＋－＠", []rune(s)[0]) {
 		return "'" + s
 	}
 	return s

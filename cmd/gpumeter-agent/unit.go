@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// agentUnit is the unit that the package installs.
+const agentUnit = "gpumeter-agent.service"
+
+// systemdRuns is a folder that is there where systemd is in charge: sd_booted(3).
+// Tests have another.
+var systemdRuns = "/run/systemd/system"
+
+// unit is a unit of systemd.
+type unit struct {
+	name    string
+	running string // a folder that is there where systemd runs
+	why     string // it is not installed
+}
+
+// startLimit is how long systemd may take: a unit that is stopped has 15 seconds,
+// and the first look at GPUs that sleep takes some more.
+const startLimit = 3 * time.Minute
+
+// installed reports whether systemd runs here and has the unit; else why says
+// what is not there.
+func (u *unit) installed(ctx context.Context) bool {
+	if _, err := os.Stat(u.running); err != nil {
+		u.why = "systemd is not in charge here"
+		return false
+	}
+	if _, err := u.ask(ctx, "cat", u.name); err != nil {
+		u.why = "the package gpumeter-agent is not installed"
+		return false
+	}
+	return true
+}
+
+// active reports whether the unit runs now.
+func (u *unit) active(ctx context.Context) bool {
+	_, err := u.ask(ctx, "is-active", "--quiet", u.name)
+	return err == nil
+}
+
+// enabled reports whether the unit starts with the machine.
+func (u *unit) enabled(ctx context.Context) bool {
+	_, err := u.ask(ctx, "is-enabled", "--quiet", u.name)
+	return err == nil
+}
+
+// ask calls systemctl. An error has what it said.
+func (u *unit) ask(ctx context.Context, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "systemctl", args...).CombinedOutput()
+	said := strings.Join(strings.Fields(string(out)), " ")
+	if err != nil {
+		if said == "" {
+			return "", fmt.Errorf("systemctl %s: %w", strings.Join(args, " "), err)
+		}
+		return said, fmt.Errorf("systemctl %s: %w: %s", strings.Join(args, " "), err, said)
+	}
+	return said, nil
+}
+
+// start enables the unit, and starts it, anew if its settings changed.
+func (a *upArgs) start(ctx context.Context, changed bool) error {
+	var steps [][]string
+	if !a.unit.enabled(ctx) {
+		steps = append(steps, []string{"enable", a.unit.name})
+	}
+	switch active := a.unit.active(ctx); {
+	case !active:
+		steps = append(steps, []string{"start", a.unit.name})
+	case changed:
+		steps = append(steps, []string{"restart", a.unit.name})
+	}
+	for _, s := range steps {
+		call := "systemctl " + strings.Join(s, " ")
+		if a.dryRun {
+			fmt.Fprintln(a.out, "would call "+call)
+			continue
+		}
+		if _, err := a.unit.ask(ctx, s...); err != nil {
+			return fmt.Errorf("%w (journalctl -u %s has the agent's own words)", err, a.unit.name)
+		}
+		fmt.Fprintln(a.out, "called "+call)
+	}
+	switch {
+	case a.dryRun && len(steps) == 0 && !changed:
+		fmt.Fprintln(a.out, "nothing would change")
+		return nil
+	case a.dryRun:
+		return nil
+	case len(steps) == 0:
+		fmt.Fprintln(a.out, "nothing had to be changed")
+	}
+	if !a.unit.active(ctx) {
+		return errors.New("start " + a.unit.name + ": it has ended again (journalctl -u " + a.unit.name + " says why)")
+	}
+	fmt.Fprintln(a.out, "\nThis node is metered, now and after each start. To see that:")
+	a.next("  systemctl status " + a.unit.name + "\n")
+	return nil
+}
