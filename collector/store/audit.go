@@ -15,6 +15,8 @@ type Audited struct {
 	Aside     int64 `json:"aside"` // conflicts and quarantined batches
 	Documents int64 `json:"documents"`
 	Lives     int64 `json:"lives"` // signs of life of collectors
+	// Pruned are records of which only hour records are left.
+	Pruned int64 `json:"pruned"`
 	// Unsealed are batches, batches aside and signs of life that were stored by
 	// a version that kept no digests: nothing can be said of their rows.
 	Unsealed int64 `json:"unsealed"`

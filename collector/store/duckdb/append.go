@@ -44,7 +44,7 @@ func (d *DB) Quarantine(ctx context.Context, id usage.ID, s usage.Sealed, reason
 		if err != nil {
 			return err
 		}
-		if hash, ok := first[id]; ok && hash == s.Hash || w.kept(id, s.Hash) {
+		if hash, ok := first[id]; ok && hash == s.Hash || w.kept(id, s.Hash) || w.gone(id) {
 			return nil
 		}
 		w.quarantine(id, &s, reason)
@@ -179,10 +179,10 @@ func (d *DB) firstHashes(ctx context.Context, conn *sql.Conn, batches []usage.Se
 
 // write adds the draft's rows to the tables.
 func (d *draft) write(ctx context.Context, conn *sql.Conn, nowMs int64) error {
-	if err := d.roll.clear(ctx, conn); err != nil {
+	if err := errors.Join(d.roll.clear(ctx, conn), d.prune.clear(ctx, conn)); err != nil {
 		return err
 	}
-	for _, t := range d.tables(nowMs) {
+	for _, t := range append(d.tables(nowMs), d.pruneTables(nowMs)...) {
 		if err := t.appendTo(ctx, conn, "store"); err != nil {
 			return err
 		}

@@ -61,7 +61,7 @@ func (a *auditor) compareHours(ctx context.Context, conn *sql.Conn, m *maker) er
 	torn := map[unitHour]bool{}
 	for _, h := range m.torn {
 		torn[h] = true
-		if _, ok := a.state.rough[h.unit][h.hour]; !ok {
+		if _, ok := a.state.rough[h.unit][h.hour]; !ok && !a.state.gone[h.unit].has(h.hour) {
 			a.found("table rough", "unit %d, hour %d: a record crosses its bounds, and it is not listed", h.unit, h.hour)
 		}
 	}
@@ -77,8 +77,8 @@ func (a *auditor) compareHours(ctx context.Context, conn *sql.Conn, m *maker) er
 		if err := scan(append([]any{&k.unit, &k.hour, &k.holder, &k.reason}, fields(&s)...)...); err != nil {
 			return err
 		}
-		if _, rough := a.state.rough[k.unit][k.hour]; rough {
-			return nil // nobody reads it
+		if _, rough := a.state.rough[k.unit][k.hour]; rough || a.state.gone[k.unit].has(k.hour) {
+			return nil // nobody reads it, or nothing tells it anew: see prunings
 		}
 		if is, ok := want[k]; !ok || is != s {
 			wrong[k.unitHour] = true
@@ -104,7 +104,7 @@ func (a *auditor) compareHours(ctx context.Context, conn *sql.Conn, m *maker) er
 func (a *auditor) compareOverlaps(ctx context.Context, conn *sql.Conn, m *maker, torn, wrong map[unitHour]bool) error {
 	counts := map[unitHour]int64{}
 	for _, x := range m.lost {
-		if _, rough := a.state.rough[x.unit][x.hour]; !rough && !torn[x.unitHour] {
+		if _, rough := a.state.rough[x.unit][x.hour]; !rough && !torn[x.unitHour] && !a.state.gone[x.unit].has(x.hour) {
 			counts[x.unitHour] = int64(x.records)
 		}
 	}
@@ -113,7 +113,7 @@ func (a *auditor) compareOverlaps(ctx context.Context, conn *sql.Conn, m *maker,
 		if err := scan(&x.unit, &x.hour, &x.records); err != nil {
 			return err
 		}
-		if _, rough := a.state.rough[x.unit][x.hour]; !rough {
+		if _, rough := a.state.rough[x.unit][x.hour]; !rough && !a.state.gone[x.unit].has(x.hour) {
 			if counts[x.unitHour] != int64(x.records) || x.records == 0 {
 				wrong[x.unitHour] = true
 			}

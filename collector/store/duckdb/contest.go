@@ -93,10 +93,24 @@ func (s *state) disputes(gpu string, within span) []span {
 			}
 		}
 	}
+	all = s.appendGone(all, courses, within)
 	var out []span
 	for _, x := range union(all) {
 		if x = x.clip(within); x.fromMs < x.toMs {
 			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// appendGone adds the time of a GPU in one unit that is gone and that another
+// unit has a course in: no doubt is left of it.
+func (s *state) appendGone(out []span, courses []course, within span) []span {
+	for _, a := range courses {
+		for _, b := range courses {
+			if gone := s.gone[a.unit]; len(gone) > 0 && b.unit != a.unit {
+				out = s.courses[b].common(out, gone.within(within))
+			}
 		}
 	}
 	return out
@@ -137,6 +151,9 @@ func (a *question) settle(ctx context.Context, conn *sql.Conn) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := a.putGone(ctx, conn); err != nil {
+		return "", err
+	}
 	lost, err := losers(ctx, conn, a.within.widen())
 	if err != nil || len(lost) == 0 {
 		return sqlCountedAll, err
@@ -150,6 +167,26 @@ func (a *question) settle(ctx context.Context, conn *sql.Conn) (string, error) {
 	}
 	a.lost = true
 	return sqlCountedOwned, exec(ctx, conn, sqlLostRecords)
+}
+
+// putGone writes the hours in contested time whose records are gone: they own
+// it.
+func (a *question) putGone(ctx context.Context, conn *sql.Conn) error {
+	return rows{"contested_gone", len(a.goneTime), func(i int) []driver.Value {
+		c := &a.goneTime[i]
+		return []driver.Value{c.gpu, c.unit, c.fromMs, c.toMs}
+	}}.appendTo(ctx, conn, "temp")
+}
+
+// goneOf returns the parts of contests whose records are gone.
+func (s *state) goneOf(contests []contest) []contest {
+	var out []contest
+	for _, c := range contests {
+		for _, x := range s.gone[c.unit].within(c.span) {
+			out = append(out, contest{gpu: c.gpu, course: course{unit: c.unit}, span: x})
+		}
+	}
+	return out
 }
 
 // claim is a window of a GPU as one batch tells it.

@@ -1,6 +1,7 @@
 package duckdb
 
 import (
+	"math"
 	"slices"
 
 	"github.com/gpumeter/gpumeter/collector/store"
@@ -37,6 +38,8 @@ type draft struct {
 	gpus    map[string]gpuHere // by UUID, of the batch that is put
 	touched map[unitHour]bool  // hours whose hour records no longer hold
 	roll    *roll              // what replaces hour records; nil if nothing does
+	late    []lateRow          // records of hours whose records are gone
+	prune   *pruning           // what takes records away; nil if nothing does
 }
 
 // gpuHere is a GPU of the batch that is put.
@@ -99,7 +102,7 @@ func newDraft(s *state) *draft {
 
 // empty reports whether there is nothing to write.
 func (d *draft) empty() bool {
-	return len(d.batches)+len(d.aside)+len(d.documents)+len(d.lives) == 0 && d.roll == nil
+	return len(d.batches)+len(d.aside)+len(d.documents)+len(d.lives) == 0 && d.roll == nil && d.prune == nil
 }
 
 // has reports whether a sequence number is taken.
@@ -118,6 +121,9 @@ func (d *draft) take(id usage.ID) {
 	}
 	d.seqs[f] = d.seqs[f].Add(id.Seq)
 }
+
+// gone reports whether the batch of this identity was pruned.
+func (d *draft) gone(id usage.ID) bool { return d.state.goneSeqs[feed{id.Agent, id.Epoch}].Has(id.Seq) }
 
 // kept reports whether these bytes are kept aside under this identity.
 func (d *draft) kept(id usage.ID, hash usage.Hash) bool {
@@ -139,6 +145,9 @@ func (d *draft) put(s *usage.Sealed, first usage.Hash, committed bool) store.Sta
 	}
 	if here, ok := d.hashes[id]; ok {
 		first, committed = here, true
+	}
+	if d.gone(id) {
+		return store.Duplicate // its hash is gone too
 	}
 	kept := d.kept(id, s.Hash)
 	if committed && first == s.Hash || !committed && kept {
@@ -203,16 +212,26 @@ func (d *draft) extend(rows []recordRow) {
 }
 
 // touch makes the hours of a record rough where hour records are made already,
-// in every unit of its GPU: the record may own time that they claim.
+// in every unit of its GPU: the record may own time that they claim. Hours whose
+// records are gone have their owner.
 func (d *draft) touch(r recordRow) {
+	if first := r.record.StartMs / hourMs; first <= math.MaxInt32 && d.state.gone[r.unit].has(int32(first)) {
+		d.late = append(d.late, lateRow{unitHour{r.unit, int32(first)}, r.stream, r.seq})
+	}
 	made := int64(max(d.state.rolled, d.state.rolling))
 	for hour := r.record.StartMs / hourMs; hour < min(ceilHour(r.record.EndMs), made); hour++ {
-		d.touched[unitHour{r.unit, int32(hour)}] = true
+		d.roughen(r.unit, int32(hour))
 		for _, known := range [][]course{d.state.byGPU[r.record.GPU], d.byGPU[r.record.GPU]} {
 			for _, c := range known {
-				d.touched[unitHour{c.unit, int32(hour)}] = true
+				d.roughen(c.unit, int32(hour))
 			}
 		}
+	}
+}
+
+func (d *draft) roughen(unit, hour int32) {
+	if !d.state.gone[unit].has(hour) {
+		d.touched[unitHour{unit, hour}] = true
 	}
 }
 
@@ -312,6 +331,7 @@ func (d *draft) keep() {
 		s.rough.set(h, touch{at: s.moves})
 	}
 	d.roll.keep(s)
+	d.prune.keep(s)
 	s.others += int64(len(d.documents) + len(d.lives))
 	s.counts.Batches += int64(len(d.batches))
 	s.counts.Records += int64(len(d.records))

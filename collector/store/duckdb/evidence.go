@@ -7,6 +7,7 @@ import (
 	"database/sql/driver"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/gpumeter/gpumeter/collector/store"
@@ -18,12 +19,13 @@ import (
 // read window by window: see store.Evidence.
 func (d *DB) Stretches(ctx context.Context, fromMs, toMs int64, f func(contract.Stretch) error) error {
 	a := question{Query: contract.Query{Edges: []int64{fromMs, toMs}}}
-	var last contract.Stretch
+	join := joiner{f: f}
 	err := d.view(ctx, func(s *state) {
 		for i := range s.units.list {
 			a.Spans = append(a.Spans, contract.Span{Unit: int64(i) + 1, FromMs: fromMs, ToMs: toMs})
 		}
 		a.look(s)
+		join.gone = s.goneStretches(a.within)
 	}, func(conn *sql.Conn) error {
 		return a.counted(ctx, conn, sqlStretches, func(scan func(...any) error) error {
 			var s contract.Stretch
@@ -31,24 +33,68 @@ func (d *DB) Stretches(ctx context.Context, fromMs, toMs int64, f func(contract.
 			if err != nil {
 				return err
 			}
-			if s.Unit == last.Unit && s.FromMs == last.ToMs && s.Whole() && last.Whole() {
-				last.ToMs, last.HealthyMs = s.ToMs, last.HealthyMs+s.HealthyMs
-				return nil
-			}
-			s, last = last, s
-			if s.Unit == 0 {
-				return nil
-			}
-			return f(s)
+			return join.add(s)
 		})
 	})
-	if err == nil && last.Unit != 0 {
-		err = f(last)
+	if err == nil {
+		err = join.end()
 	}
 	if err != nil {
 		return fmt.Errorf("read stretches: %w", err)
 	}
 	return nil
+}
+
+// joiner makes one stretch of healthy ones that touch, and puts the hours whose
+// records are gone between those that were read.
+type joiner struct {
+	f    func(contract.Stretch) error
+	gone []contract.Stretch // by unit and start
+	last contract.Stretch   // no unit: none
+}
+
+// add takes the next stretch that was read.
+func (j *joiner) add(s contract.Stretch) error {
+	for len(j.gone) > 0 && (j.gone[0].Unit < s.Unit || j.gone[0].Unit == s.Unit && j.gone[0].FromMs < s.FromMs) {
+		if err := j.pass(j.gone[0]); err != nil {
+			return err
+		}
+		j.gone = j.gone[1:]
+	}
+	return j.pass(s)
+}
+
+func (j *joiner) pass(s contract.Stretch) error {
+	last := j.last
+	if s.Unit == last.Unit && s.FromMs == last.ToMs && s.Whole() && last.Whole() {
+		j.last.ToMs, j.last.HealthyMs = s.ToMs, last.HealthyMs+s.HealthyMs
+		return nil
+	}
+	j.last = s
+	if last.Unit == 0 {
+		return nil
+	}
+	return j.f(last)
+}
+
+func (j *joiner) end() error {
+	if err := j.add(contract.Stretch{Unit: math.MaxInt64}); err != nil {
+		return err
+	}
+	j.last = contract.Stretch{}
+	return nil
+}
+
+// goneStretches returns the hours within some time whose records are gone. They
+// were healthy.
+func (s *state) goneStretches(within span) []contract.Stretch {
+	var out []contract.Stretch
+	for i := range s.units.list {
+		for _, x := range s.gone[int32(i)+1].within(within) {
+			out = append(out, contract.Stretch{Unit: int64(i) + 1, FromMs: x.fromMs, ToMs: x.toMs, HealthyMs: x.toMs - x.fromMs})
+		}
+	}
+	return out
 }
 
 // Entries sorts in memory: it is asked for some hours of a node, see

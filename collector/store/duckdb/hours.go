@@ -45,6 +45,7 @@ type reading struct {
 	spans  []hourSpan // of units, without rough hours
 	cut    []int64    // hours that an edge of a slot cuts, ascending
 	single []unitHour // other hours that are read record by record
+	merged []unitHour // hours of single and cut whose records are gone
 }
 
 // hourSpan is half-open.
@@ -71,11 +72,37 @@ func (a *question) plan(s *state) {
 		}
 	}
 	a.sortSingle()
+	a.merge(s)
 }
 
 func (r *reading) sortSingle() {
 	slices.SortFunc(r.single, compareUnitHours)
 	r.single = slices.Compact(r.single)
+}
+
+// merge finds the hours that are to be read record by record and whose records
+// are gone.
+func (a *question) merge(s *state) {
+	for _, h := range a.single {
+		if s.gone[h.unit].has(h.hour) {
+			a.merged = append(a.merged, h)
+		}
+	}
+	asked := map[int32]bool{}
+	for i := range a.Spans {
+		if unit := a.Spans[i].Unit; unit >= 1 && unit <= int64(len(s.units.list)) && len(s.gone[int32(unit)]) > 0 {
+			asked[int32(unit)] = true
+		}
+	}
+	for unit := range asked {
+		for _, hour := range a.cut {
+			if s.gone[unit].has(int32(hour)) {
+				a.merged = append(a.merged, unitHour{unit, int32(hour)})
+			}
+		}
+	}
+	slices.SortFunc(a.merged, compareUnitHours)
+	a.merged = slices.Compact(a.merged)
 }
 
 // divide makes hour spans of x, a part of a span of the unit. An hour is whole
@@ -163,7 +190,8 @@ func (r *reading) runs() []span {
 
 // putRead makes the view "read" of the counted records that are read one by
 // one, and "read_lost" of those that do not own their time if there are any, and reports whether there may be any. Its parts have bounds in time, by
-// which DuckDB finds them.
+// which DuckDB finds them. Of hours whose records are gone it has the hour records,
+// as if they were records.
 func (a *question) putRead(ctx context.Context, conn *sql.Conn) (bool, error) {
 	var parts []string
 	part := func(from, to int64, more string) {
@@ -188,7 +216,17 @@ func (a *question) putRead(ctx context.Context, conn *sql.Conn) (bool, error) {
 		return false, err
 	}
 	all := strings.Join(parts, " UNION ALL ")
-	views := []string{"CREATE OR REPLACE TEMP VIEW read AS " + strings.ReplaceAll(all, "$table", "counted")}
+	read := strings.ReplaceAll(all, "$table", "counted")
+	if len(a.merged) > 0 {
+		read += " UNION ALL " + sqlMerged
+		err = rows{"asked_gone", len(a.merged), func(i int) []driver.Value {
+			return []driver.Value{a.merged[i].unit, a.merged[i].hour}
+		}}.appendTo(ctx, conn, "temp")
+		if err != nil {
+			return false, err
+		}
+	}
+	views := []string{"CREATE OR REPLACE TEMP VIEW read AS " + read}
 	if a.lost {
 		views = append(views, "CREATE OR REPLACE TEMP VIEW read_lost AS "+strings.ReplaceAll(all, "$table", "lost_records"))
 	}

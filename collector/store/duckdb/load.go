@@ -19,6 +19,7 @@ func load(ctx context.Context, conn *sql.Conn) (*state, error) {
 		{"holders", loadHolders}, {"reasons", loadReasons}, {"inventory", loadInventory},
 		{"batches", loadSeqs}, {"batches", loadHoles}, {"aside", loadAside},
 		{"records", loadCourses}, {"doubts", loadDoubts}, {"events", loadGoodbyes}, {"meta", loadRolled}, {"rough", loadRough},
+		{"pruned_hours", loadGone}, {"pruned_batches", loadGoneSeqs},
 	} {
 		if err := table.read(ctx, conn, s); err != nil {
 			return nil, fmt.Errorf("read table %s: %w", table.name, err)
@@ -200,8 +201,8 @@ func loadCourses(ctx context.Context, conn *sql.Conn, s *state) error {
 	err := each(ctx, conn, sqlLoadCourses, func(scan func(...any) error) error {
 		var c course
 		var x span
-		var n int64
-		if err := scan(&c.unit, &c.stream, &x.fromMs, &x.toMs, &n); err != nil {
+		var n, gone int64
+		if err := scan(&c.unit, &c.stream, &x.fromMs, &x.toMs, &n, &gone); err != nil {
 			return err
 		}
 		if c.unit < 1 || int(c.unit) > len(s.units.list) || c.stream < 1 || int(c.stream) > len(s.streams.list) {
@@ -213,6 +214,7 @@ func loadCourses(ctx context.Context, conn *sql.Conn, s *state) error {
 		}
 		spans = spans.add(x)
 		s.counts.Records += n
+		s.counts.Pruned += gone
 		return nil
 	})
 	end()
@@ -261,6 +263,39 @@ func loadRough(ctx context.Context, conn *sql.Conn, s *state) error {
 			return fmt.Errorf("hour %d is of unit %d, which is not there", h.hour, h.unit)
 		}
 		s.rough.set(h, touch{})
+		return nil
+	})
+}
+
+func loadGone(ctx context.Context, conn *sql.Conn, s *state) error {
+	return each(ctx, conn, sqlLoadPruned, func(scan func(...any) error) error {
+		var unit int32
+		var r hourRun
+		if err := scan(&unit, &r.from, &r.to); err != nil {
+			return err
+		}
+		if unit < 1 || int(unit) > len(s.units.list) || r.from < 0 || r.from >= r.to {
+			return fmt.Errorf("hours %d to %d are of unit %d, which is not there, or are none", r.from, r.to, unit)
+		}
+		s.gone[unit] = append(s.gone[unit], r)
+		return nil
+	})
+}
+
+func loadGoneSeqs(ctx context.Context, conn *sql.Conn, s *state) error {
+	return each(ctx, conn, "SELECT stream, lo, hi FROM pruned_batches ORDER BY stream, lo", func(scan func(...any) error) error {
+		var r batchRun
+		if err := scan(&r.stream, &r.lo, &r.hi); err != nil {
+			return err
+		}
+		if r.lo > r.hi {
+			return fmt.Errorf("batches %d to %d are none", r.lo, r.hi)
+		}
+		if err := s.addSeqs(r.stream, usageRange(&r)); err != nil {
+			return err
+		}
+		s.counts.Batches += int64(r.hi - r.lo + 1)
+		s.addGoneSeqs(&r)
 		return nil
 	})
 }

@@ -80,6 +80,10 @@ type state struct {
 	rough           roughness
 	moves           uint64
 	others          int64 // documents and signs of life
+	// gone is, by unit, the hours whose records were pruned, goneSeqs the
+	// batches. The slices in them are never changed.
+	gone     map[int32]hourRuns
+	goneSeqs map[feed]usage.Ranges
 }
 
 func newState() *state {
@@ -87,6 +91,7 @@ func newState() *state {
 		seqs: map[feed]usage.Ranges{}, aside: map[usage.ID][]usage.Hash{},
 		courses: map[course]spans{}, byGPU: map[string][]course{}, doubts: map[string][]span{},
 		traits: map[int32]traits{}, goodbyes: map[int32][]goodbye{}, rough: roughness{},
+		gone: map[int32]hourRuns{}, goneSeqs: map[feed]usage.Ranges{},
 	}
 }
 
@@ -120,6 +125,7 @@ func (s *state) follow(old *state) {
 func (s *state) frozen() *state {
 	out := *s
 	out.courses, out.byGPU, out.doubts = maps.Clone(s.courses), maps.Clone(s.byGPU), maps.Clone(s.doubts)
+	out.gone = maps.Clone(s.gone)
 	out.rough = roughness{}
 	for unit, hours := range s.rough {
 		out.rough[unit] = maps.Clone(hours)

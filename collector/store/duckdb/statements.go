@@ -5,7 +5,7 @@ import "embed"
 // migrations are run in order, each once; the number of the last is the
 // schema's. A file that was released is never edited.
 var migrations = []string{read("0001_schema"), read("0002_who_and_where"), read("0003_documents"), read("0004_lives"),
-	read("0005_digests"), read("0006_hours"), read("0007_hours_lost")}
+	read("0005_digests"), read("0006_hours"), read("0007_hours_lost"), read("0008_prunings")}
 
 //go:embed sql/*.sql
 var files embed.FS
@@ -53,6 +53,22 @@ var (
 	sqlRuns             = read("runs")
 	sqlRerun            = read("rerun")
 	sqlEventsOf         = read("events_of")
+	sqlLoadPruned       = read("load_pruned")
+	sqlMerged           = read("merged")
+	sqlAuditLate        = read("audit_late")
+
+	sqlPruneWhole         = read("prune_whole")
+	sqlPruneHours         = read("prune_hours")
+	sqlPruneBatches       = read("prune_batches")
+	sqlPruneSaid          = read("prune_said")
+	sqlPruneLessHours     = read("prune_less_hours")
+	sqlPruneLessBatches   = read("prune_less_batches")
+	sqlPruneRuns          = read("prune_runs")
+	sqlPruneCourses       = read("prune_courses")
+	sqlPruneDeleteRecords = read("prune_delete_records")
+	sqlPruneDelete        = read("prune_delete")
+	sqlSealHours          = read("seal_hours")
+	sqlSealOverlaps       = read("seal_overlaps")
 )
 
 // read returns a statement by its file's name. The files are part of the

@@ -44,7 +44,8 @@ type question struct {
 	within    span  // the part of the slots that records cover
 	width     int64 // of a bucket, in ms
 	contested []contest
-	lost      bool // there are records that do not own their time
+	goneTime  []contest // the parts of it whose records are gone
+	lost      bool      // there are records that do not own their time
 	units     []unit
 	holders   []usage.Holder
 	reasons   []string
@@ -56,15 +57,20 @@ type question struct {
 func (a *question) prepare(s *state) {
 	if a.bound(s) {
 		a.plan(s)
-		a.contested = s.contested(a)
+		a.contest(s)
 	}
 }
 
 // look does the same for a question that reads all record by record.
 func (a *question) look(s *state) {
 	if a.bound(s) {
-		a.contested = s.contested(a)
+		a.contest(s)
 	}
+}
+
+func (a *question) contest(s *state) {
+	a.contested = s.contested(a)
+	a.goneTime = s.goneOf(a.contested)
 }
 
 // bound finds the time that is asked for, and reports whether there is any.

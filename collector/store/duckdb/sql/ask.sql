@@ -12,3 +12,7 @@ CREATE OR REPLACE TEMP TABLE asked_slot_hours (bucket INTEGER, from_hour INTEGER
 CREATE OR REPLACE TEMP TABLE asked_minutes (unit INTEGER, hour INTEGER);
 CREATE OR REPLACE TEMP TABLE contested (gpu INTEGER, unit INTEGER, stream INTEGER, rank INTEGER, from_ms BIGINT, to_ms BIGINT);
 CREATE OR REPLACE TEMP TABLE lost (unit INTEGER, stream INTEGER, seq UBIGINT, start_ms BIGINT);
+-- The hours of units whose records are gone: those in contested time, and those
+-- that an edge cuts.
+CREATE OR REPLACE TEMP TABLE contested_gone (gpu INTEGER, unit INTEGER, from_ms BIGINT, to_ms BIGINT);
+CREATE OR REPLACE TEMP TABLE asked_gone (unit INTEGER, hour INTEGER);

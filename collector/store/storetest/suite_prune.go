@@ -1,0 +1,392 @@
+package storetest
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/gpumeter/gpumeter/collector/store"
+	"github.com/gpumeter/gpumeter/contract"
+	"github.com/gpumeter/gpumeter/usage"
+)
+
+// RunPrune holds a store that is a store.Pruner to what that promises. Prune
+// must find hour records made of all that was appended.
+func RunPrune(t *testing.T, open Open) {
+	for _, test := range []struct {
+		claim string
+		run   func(*testing.T, Open)
+	}{
+		{"AnswersTheSameAfterPruning", answersTheSameAfterPruning},
+		{"KeepsWhatIsWanted", keepsWhatIsWanted},
+		{"CountsOnceWhatComesYearsLate", countsOnceWhatComesYearsLate},
+		{"DividesHoursThatAreGone", dividesHoursThatAreGone},
+		{"PrunesNothingOfHoursInWhichSomethingHappened", prunesNothingEventful},
+	} {
+		t.Run(test.claim, func(t *testing.T) { test.run(t, open) })
+	}
+}
+
+// prune lets a store take away all that it may, and returns how many records.
+func prune(t *testing.T, st store.Store, p store.Pruning) (records int64) {
+	t.Helper()
+	for {
+		got, err := st.(store.Pruner).Prune(context.Background(), p)
+		if err != nil {
+			t.Fatalf("prune: %v", err)
+		}
+		records += got.Records
+		if got.NextMs >= p.ToMs {
+			return records
+		}
+		if got.NextMs < p.FromMs || got.NextMs == p.FromMs && got.Records > 0 {
+			t.Fatalf("prune from %d goes on at %d", p.FromMs, got.NextMs)
+		}
+		p.FromMs = got.NextMs
+	}
+}
+
+// calmHours is how long a calm fleet runs.
+const calmHours = 50
+
+// calm makes batches of two nodes of two GPUs each, ten minutes a window, in
+// which now and then something happens. Another exporter's samples of the first
+// node come for some hours too, under the same unit and under another.
+func calm(seed uint64) []usage.Sealed {
+	r := rand.New(rand.NewPCG(seed, 11))
+	f := fleet{r: r, gpus: 2}
+	var out []usage.Sealed
+	for n := range 2 {
+		b := usage.Batch{Agent: id(n + 1), Epoch: id(1), Evidence: usage.EvidenceAgent, IntervalMs: second, Node: usage.Node{Name: fmt.Sprintf("node-%d", n), Cloud: usage.Cloud{Provider: "aws"}}}
+		first := t0 + r.Int64N(3)*10*minute
+		for at := first; at < t0+calmHours*hour; at += 10 * minute {
+			b.Seq++
+			b.Records, b.Events, b.Prev = nil, nil, ""
+			for g := range 2 {
+				b.Records = append(b.Records, f.calmWindow(fmt.Sprintf("GPU-%d-%d", n, g), at)...)
+			}
+			if r.IntN(40) == 0 {
+				b.Events = append(b.Events, usage.Event{AtMs: at, Kind: usage.EventXid, GPU: fmt.Sprintf("GPU-%d-0", n), Value: 31})
+			}
+			if r.IntN(150) > 0 { // else it never comes
+				out = append(out, seal(b))
+			}
+		}
+	}
+	return append(out, f.others(out)...)
+}
+
+// calmWindow is what a GPU did, healthy throughout but for one time in a
+// hundred.
+func (f *fleet) calmWindow(gpu string, at int64) []usage.Record {
+	const window = 10 * minute
+	one := usage.Record{GPU: gpu, StartMs: at, EndMs: at + window, Holder: f.holder()}
+	one.BusyMs = f.r.Int64N(window)
+	one.SMKnownMs, one.SMActiveMs, one.EnergyKnownMs, one.EnergyMJ = one.BusyMs, one.BusyMs/2, window, 7*one.BusyMs
+	rest := window - one.BusyMs
+	switch f.r.IntN(100) {
+	case 0:
+		one.UnhealthyMs, one.Reason = rest, "xid_79"
+		return []usage.Record{one}
+	case 1:
+		one.Reason = "driver_hang" // unobserved
+		return []usage.Record{one}
+	case 2:
+		return nil
+	case 3, 4, 5, 6, 7:
+		two := usage.Record{GPU: gpu, StartMs: at, EndMs: at + window, Holder: f.holder(), Sums: usage.Sums{IdleMs: rest}}
+		return []usage.Record{one, two}
+	}
+	one.IdleMs = rest
+	return []usage.Record{one}
+}
+
+// others are samples of some of the batches of the first node.
+func (f *fleet) others(batches []usage.Sealed) []usage.Sealed {
+	var out []usage.Sealed
+	for _, s := range batches {
+		b := s.Batch
+		if b.Agent != id(1) || b.Seq < 60 || b.Seq > 120 {
+			continue
+		}
+		b.Agent, b.Evidence, b.Events, b.Records = id(9), usage.EvidencePrometheus, nil, slices.Clone(b.Records)
+		for i := range b.Records {
+			b.Records[i].Sums = usage.Sums{BusyMs: b.Records[i].BusyMs}
+		}
+		if b.Seq > 100 {
+			b.Node.Name = "exporter-1"
+		}
+		if len(b.Records) > 0 {
+			out = append(out, seal(b))
+		}
+	}
+	return out
+}
+
+// fullHours is a query whose edges are full hours.
+func fullHours(spans []wanted, edges []int64) ([]wanted, []int64) {
+	round := func(ms int64) int64 { return ms / hour * hour }
+	out := slices.Clone(spans)
+	for i := range out {
+		out[i].FromMs, out[i].ToMs = round(out[i].FromMs), round(out[i].ToMs)
+	}
+	cut := slices.Clone(edges)
+	for i := range cut {
+		cut[i] = round(cut[i])
+	}
+	if cut = slices.Compact(cut); len(cut) < 2 {
+		cut = []int64{t0, t0 + hour}
+	}
+	return out, cut
+}
+
+// question is a query in the words that all stores share.
+type question struct {
+	spans []wanted
+	edges []int64
+}
+
+// in returns the query in the units of a store.
+func (q question) in(t *testing.T, st store.Store) contract.Query {
+	t.Helper()
+	units := map[string]int64{}
+	for unit, l := range labels(t, st) {
+		units[l] = unit
+	}
+	out := contract.Query{Edges: q.edges}
+	for _, s := range q.spans {
+		s.Unit = units[s.label]
+		out.Spans = append(out.Spans, s.Span)
+	}
+	return out
+}
+
+// compareCalm holds all that a store says after pruning against the model, for
+// the queries that it knew of, and others in full hours.
+func compareCalm(t *testing.T, got store.Store, want *Model, known []question, r *rand.Rand) {
+	t.Helper()
+	presence := present(t, want)
+	wantPresence(t, got, presence...)
+	questions := slices.Clone(known)
+	for range 3 {
+		spans, edges := fullHours(randomQuery(r, presence))
+		questions = append(questions, question{spans, edges})
+	}
+	for i, q := range questions {
+		for _, by := range []contract.By{"", contract.ByHolder, contract.ByTeam} {
+			g, w := answerTo(t, got, q.spans, q.edges, by), answerTo(t, want, q.spans, q.edges, by)
+			sortStraddles(&g)
+			sortStraddles(&w)
+			if diff := gocmp.Diff(g, w); diff != "" {
+				t.Fatalf("answer to question %d by %q (-got +want):\n%s", i, by, diff)
+			}
+		}
+	}
+	for range 3 {
+		from := t0 + (r.Int64N(calmHours+10)-5)*hour
+		to := from + (1+r.Int64N(calmHours))*hour
+		g, w := stretches(t, got, from, to), stretches(t, want, from, to)
+		if diff := gocmp.Diff(g, w); diff != "" {
+			t.Fatalf("stretches from %d to %d (-got +want):\n%s", from, to, diff)
+		}
+	}
+	counts, err := got.Counts(context.Background())
+	wantedCounts, _ := want.Counts(context.Background())
+	wantedCounts.Pruned = counts.Pruned
+	if err != nil || counts != wantedCounts {
+		t.Errorf("counts = %+v, %v, want %+v", counts, err, wantedCounts)
+	}
+	gotEvents, err := got.Events(context.Background(), 0, math.MaxInt64, 1000)
+	wantEvents, _ := want.Events(context.Background(), 0, math.MaxInt64, 1000)
+	if diff := gocmp.Diff(gotEvents, wantEvents); err != nil || diff != "" {
+		t.Errorf("events: %v (-got +want):\n%s", err, diff)
+	}
+}
+
+func sortStraddles(a *labelled) {
+	order := make([]int, len(a.Straddles))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int {
+		x, y := a.Straddles[i], a.Straddles[j]
+		return cmp.Or(cmp.Compare(a.Units[i], a.Units[j]), cmp.Compare(x.StartMs, y.StartMs), cmp.Compare(x.Holder.Name, y.Holder.Name),
+			cmp.Compare(x.BusyMs, y.BusyMs), cmp.Compare(x.IdleMs, y.IdleMs))
+	})
+	straddles, units := make([]contract.Straddle, len(order)), make([]string, len(order))
+	for i, k := range order {
+		straddles[i], units[i] = a.Straddles[k], a.Units[k]
+	}
+	if len(order) > 0 {
+		a.Straddles, a.Units = straddles, units
+	}
+}
+
+// wide is all time that a calm fleet may be pruned of.
+var wide = store.Pruning{FromMs: 0, ToMs: t0 + 1000*hour}
+
+func answersTheSameAfterPruning(t *testing.T, open Open) {
+	for seed := range uint64(3) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			dir, model := t.TempDir(), NewModel()
+			st := open(t, dir)
+			r := rand.New(rand.NewPCG(seed, 13))
+			batches := calm(seed)
+			r.Shuffle(len(batches), func(i, j int) { batches[i], batches[j] = batches[j], batches[i] })
+			addAll(t, r, batches, st, model)
+			var known []question
+			p := wide
+			for range 3 {
+				spans, edges := randomQuery(r, present(t, model))
+				q := question{spans, edges}
+				known = append(known, q)
+				p.Same = append(p.Same, q.in(t, st))
+			}
+			if n := prune(t, st, p); n == 0 {
+				t.Error("nothing was pruned")
+			}
+			compareCalm(t, st, model, known, r)
+			// All of it again, in another order: nothing counts twice.
+			r.Shuffle(len(batches), func(i, j int) { batches[i], batches[j] = batches[j], batches[i] })
+			add(t, st, batches, slices.Repeat([]store.Status{store.Duplicate}, len(batches))...)
+			compareCalm(t, st, model, known, r)
+			closeStore(t, st)
+			st = open(t, dir)
+			defer closeStore(t, st)
+			compareCalm(t, st, model, known, r)
+			if n := prune(t, st, p); n != 0 {
+				t.Errorf("%d records more were pruned the second time", n)
+			}
+			compareCalm(t, st, model, known, r)
+		})
+	}
+}
+
+// quiet appends minutes of one GPU in which nothing happened, of some hours.
+func quiet(t *testing.T, st store.Store, hours int) {
+	t.Helper()
+	var batches []usage.Sealed
+	for i := range int64(hours) * 6 {
+		batches = append(batches, records(1, uint64(i+1), busy("GPU-a", t0+i*10*minute, t0+(i+1)*10*minute)))
+	}
+	add(t, st, batches)
+}
+
+func keepsWhatIsWanted(t *testing.T, open Open) {
+	st := fresh(t, open)
+	quiet(t, st, 12)
+	p := wide
+	p.FromMs, p.ToMs = t0+2*hour, t0+10*hour+minute
+	p.Keep = []contract.Span{{Unit: 1, FromMs: t0 + 5*hour - 1, ToMs: t0 + 6*hour + 1}, {Unit: 99, FromMs: t0, ToMs: t0 + 12*hour}}
+	p.Same = []contract.Query{{Edges: []int64{t0, t0 + 8*hour + minute, t0 + 9*hour}, Spans: []contract.Span{{Unit: 1, FromMs: t0, ToMs: t0 + 12*hour}}}}
+	// The hours 4, 5, 6 are wanted, 8 is cut.
+	if n := prune(t, st, p); n != 4*6 {
+		t.Errorf("%d records were pruned, want those of 4 hours", n)
+	}
+	left := map[int64]bool{}
+	err := st.Entries(context.Background(), []contract.Span{{Unit: 1, FromMs: t0, ToMs: t0 + 12*hour}}, func(e store.Entry) error {
+		left[(e.StartMs-t0)/hour] = true
+		return nil
+	})
+	for h := range int64(12) {
+		if want := !slices.Contains([]int64{2, 3, 7, 9}, h); left[h] != want {
+			t.Errorf("hour %d has records: %v, want %v (%v)", h, left[h], want, err)
+		}
+	}
+	// The last hour has nothing after it, and stays.
+	if n := prune(t, st, wide); n != 6*6 {
+		t.Errorf("%d records were pruned in the end, want those of 6 hours", n)
+	}
+}
+
+func countsOnceWhatComesYearsLate(t *testing.T, open Open) {
+	dir, model := t.TempDir(), NewModel()
+	st := open(t, dir)
+	var batches []usage.Sealed
+	for i := range int64(calmHours) * 6 {
+		s := records(5, uint64(i+1), busy("GPU-a", t0+i*10*minute, t0+(i+1)*10*minute))
+		if i < 120 || i >= 180 { // for ten hours the node is cut off
+			batches = append(batches, s)
+		}
+	}
+	add(t, st, batches)
+	add(t, model, batches)
+	if n := prune(t, st, wide); n != (calmHours-10-4)*6 {
+		t.Errorf("%d records were pruned, want all but those of the hours at the edges", n)
+	}
+	// More than a year later: what was cut off comes, another source tells of the
+	// whole time, and what was counted comes again, with other content too.
+	var late []usage.Sealed
+	for i := range int64(60) {
+		late = append(late, records(5, uint64(i+121), busy("GPU-a", t0+(i+120)*10*minute, t0+(i+121)*10*minute)))
+	}
+	for i := range int64(calmHours) * 6 {
+		late = append(late, records(7, uint64(i+1), busy("GPU-a", t0+i*10*minute, t0+(i+1)*10*minute)))
+	}
+	r := rand.New(rand.NewPCG(1, 17))
+	r.Shuffle(len(late), func(i, j int) { late[i], late[j] = late[j], late[i] })
+	r = rand.New(rand.NewPCG(2, 17))
+	addAll(t, r, late, st, model)
+	whole := contract.Query{Edges: []int64{t0, t0 + calmHours*hour}, Spans: []contract.Span{{Unit: 1, FromMs: t0, ToMs: t0 + calmHours*hour}}}
+	want := contract.Answer{Sums: []contract.Sum{busySum(0, 0, calmHours*hour)}, Overlaps: calmHours * 6}
+	wantAnswer(t, query(t, st, whole), want)
+	compareCalm(t, st, model, nil, r)
+	add(t, st, []usage.Sealed{records(5, 20, busy("GPU-a", t0+19*10*minute, t0+19*10*minute+1))}, store.Duplicate)
+	// Whoever is first to own by rank is late as well: what is gone owned.
+	add(t, st, []usage.Sealed{records(1, 1, busy("GPU-a", t0+5*hour+minute, t0+5*hour+2*minute), busy("GPU-a", t0+6*hour-minute, t0+6*hour+minute))})
+	want.Overlaps += 2
+	wantAnswer(t, query(t, st, whole), want)
+	closeStore(t, st)
+	st = open(t, dir)
+	defer closeStore(t, st)
+	wantAnswer(t, query(t, st, whole), want)
+	prune(t, st, wide)
+	wantAnswer(t, query(t, st, whole), want)
+}
+
+func dividesHoursThatAreGone(t *testing.T, open Open) {
+	st := fresh(t, open)
+	quiet(t, st, 12)
+	prune(t, st, wide)
+	q := contract.Query{Edges: []int64{t0 + 3*hour + 20*minute, t0 + 6*hour}, Spans: []contract.Span{{Unit: 1, FromMs: t0, ToMs: t0 + 4*hour + minute}}}
+	hourOf := func(n int64) contract.Straddle {
+		return contract.Straddle{Record: busy("GPU-a", t0+n*hour, t0+(n+1)*hour)}
+	}
+	wantAnswer(t, query(t, st, q), contract.Answer{Straddles: []contract.Straddle{hourOf(3), hourOf(4)}})
+}
+
+func prunesNothingEventful(t *testing.T, open Open) {
+	f := func(name string, want int64, edit func(*usage.Batch)) {
+		t.Run(name, func(t *testing.T) {
+			st := fresh(t, open)
+			for i := range int64(7 * 6) {
+				s := from(1, uint64(i+1), func(b *usage.Batch) {
+					for _, gpu := range []string{"GPU-a", "GPU-b"} {
+						b.Records = append(b.Records, busy(gpu, t0+i*10*minute, t0+(i+1)*10*minute))
+					}
+					if i == 20 { // in hour 3
+						edit(b)
+					}
+				})
+				add(t, st, []usage.Sealed{s})
+			}
+			if n := prune(t, st, wide); n != want*12 {
+				t.Errorf("%d records were pruned, want those of %d hours of two GPUs", n, want)
+			}
+		})
+	}
+	f("nothing", 5, func(*usage.Batch) {})
+	f("a GPU was unhealthy", 2, func(b *usage.Batch) { b.Records[0].BusyMs, b.Records[0].UnhealthyMs = 0, 10*minute })
+	f("a GPU was not seen for a moment", 2, func(b *usage.Batch) { b.Records[1].BusyMs-- })
+	f("a GPU was not there", 2, func(b *usage.Batch) { b.Records = b.Records[:1] })
+	f("something happened", 4, func(b *usage.Batch) {
+		b.Events = []usage.Event{{AtMs: b.Records[0].StartMs, Kind: usage.EventXid, Value: 31}}
+	})
+	f("the driver was changed", 4, func(b *usage.Batch) { b.Node.Driver = "590" })
+}
