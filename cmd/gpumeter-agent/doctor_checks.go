@@ -144,7 +144,10 @@ func checkDriver(n *nodeFacts) []doctor.Finding {
 
 func checkGPUs(n *nodeFacts) []doctor.Finding {
 	f := &n.scan.Frame
-	if !f.Driver.Up {
+	switch {
+	case n.paused:
+		return one(doctor.Leave(leftAlone))
+	case !f.Driver.Up:
 		return one(doctor.Leave("No driver answered that could count them."))
 	}
 	seen, elsewhere := len(f.Looks), scan.Elsewhere(n.scan.Input)
@@ -155,10 +158,10 @@ func checkGPUs(n *nodeFacts) []doctor.Finding {
 	case want == 0:
 		out = append(out, doctor.Ok(countOf(seen, "GPU")+". Nobody says how many there should be: --expected-gpus can, and one that is missing from the start is then noticed."))
 	case seen+elsewhere < want:
-		out = append(out, doctor.Warn(fmt.Sprintf("%s of %d that are expected (%s).", countOf(seen, "GPU"), want, n.scan.Basis),
+		out = append(out, doctor.Warn(fmt.Sprintf("%s where there should be %d (%s).", countOf(seen, "GPU"), want, n.scan.Basis),
 			"Missing GPUs count as unhealthy. Ask gpumeter-agent scan about them, and the provider for another machine; --expected-gpus corrects a wrong number."))
 	case seen > want:
-		out = append(out, doctor.Warn(fmt.Sprintf("%s, and %d are expected (%s).", countOf(seen, "GPU"), want, n.scan.Basis), "Say how many are meant with --expected-gpus."))
+		out = append(out, doctor.Warn(fmt.Sprintf("%s where there should be %d (%s).", countOf(seen, "GPU"), want, n.scan.Basis), "Say how many are meant with --expected-gpus."))
 	default:
 		out = append(out, doctor.Ok(fmt.Sprintf("%s, as expected (%s).", countOf(seen, "GPU"), n.scan.Basis)))
 	}
@@ -171,7 +174,10 @@ func checkGPUs(n *nodeFacts) []doctor.Finding {
 }
 
 func checkHealth(n *nodeFacts) []doctor.Finding {
-	if !n.scan.Frame.Driver.Up {
+	switch {
+	case n.paused:
+		return one(doctor.Leave(leftAlone))
+	case !n.scan.Frame.Driver.Up:
 		return one(doctor.Leave("No driver answered that could say."))
 	}
 	bad := 0
@@ -206,16 +212,26 @@ func checkHolders(n *nodeFacts) []doctor.Finding {
 	}
 	known := slices.ContainsFunc(out, func(f doctor.Finding) bool { return f.Level == doctor.Well })
 	if len(c.Labels) > 0 {
-		out = append(out, source("The API server, for pods' labels,", true, n.labels, nil, "Run the agent in a pod whose service account may list pods (agent.podLabels of the chart)."))
+		out = append(out, podLabels(n.labels))
 	}
 	return append(out, processes(n.procs, known))
 }
 
+func podLabels(err error) doctor.Finding {
+	if err != nil {
+		return doctor.Warn("The API server does not say which labels pods have: "+err.Error()+". Records go without them.",
+			"Run the agent in a pod whose service account may list pods (agent.podLabels of the chart).")
+	}
+	return doctor.Ok("The API server says which labels pods have.")
+}
+
+// source says how a source of holders is that is wanted or not; err is absent
+// where it is not there.
 func source(name string, wanted bool, err, absent error, remedy string) doctor.Finding {
 	switch {
 	case !wanted:
 		return doctor.Leave(name + " is not asked.")
-	case absent != nil && errors.Is(err, absent):
+	case errors.Is(err, absent):
 		return doctor.Leave(name + " is not here.")
 	case err != nil:
 		return doctor.Warn(name+" does not answer: "+err.Error()+". Time without kernels may be unmeasured.", remedy)

@@ -35,7 +35,7 @@ func (u *unit) installed(ctx context.Context) bool {
 		u.why = "systemd is not in charge here"
 		return false
 	}
-	if _, err := u.ask(ctx, "cat", u.name); err != nil {
+	if u.ask(ctx, "cat", u.name) != nil {
 		u.why = "the package gpumeter-agent is not installed"
 		return false
 	}
@@ -44,29 +44,27 @@ func (u *unit) installed(ctx context.Context) bool {
 
 // active reports whether the unit runs now.
 func (u *unit) active(ctx context.Context) bool {
-	_, err := u.ask(ctx, "is-active", "--quiet", u.name)
-	return err == nil
+	return u.ask(ctx, "is-active", "--quiet", u.name) == nil
 }
 
 // enabled reports whether the unit starts with the machine.
 func (u *unit) enabled(ctx context.Context) bool {
-	_, err := u.ask(ctx, "is-enabled", "--quiet", u.name)
-	return err == nil
+	return u.ask(ctx, "is-enabled", "--quiet", u.name) == nil
 }
 
 // ask calls systemctl. An error has what it said.
-func (u *unit) ask(ctx context.Context, args ...string) (string, error) {
+func (u *unit) ask(ctx context.Context, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "systemctl", args...).CombinedOutput()
-	said := strings.Join(strings.Fields(string(out)), " ")
-	if err != nil {
-		if said == "" {
-			return "", fmt.Errorf("systemctl %s: %w", strings.Join(args, " "), err)
-		}
-		return said, fmt.Errorf("systemctl %s: %w: %s", strings.Join(args, " "), err, said)
+	if err == nil {
+		return nil
 	}
-	return said, nil
+	err = fmt.Errorf("systemctl %s: %w", strings.Join(args, " "), err)
+	if said := strings.Join(strings.Fields(string(out)), " "); said != "" {
+		err = fmt.Errorf("%w: %s", err, said)
+	}
+	return err
 }
 
 // start enables the unit, and starts it, anew if its settings changed.
@@ -87,7 +85,7 @@ func (a *upArgs) start(ctx context.Context, changed bool) error {
 			fmt.Fprintln(a.out, "would call "+call)
 			continue
 		}
-		if _, err := a.unit.ask(ctx, s...); err != nil {
+		if err := a.unit.ask(ctx, s...); err != nil {
 			return fmt.Errorf("%w (journalctl -u %s has the agent's own words)", err, a.unit.name)
 		}
 		fmt.Fprintln(a.out, "called "+call)
