@@ -138,32 +138,32 @@ func (w *draft) put(s *usage.Sealed) store.Status {
 // is aside, and batches last. Whatever comes first is nothing without its batch.
 // A shard that is in trouble does not keep the others from having theirs.
 func (d *DB) write(ctx context.Context, w *draft) error {
-	parts := make([]part, len(d.shards))
+	shares := make([]share, len(d.shards))
 	for _, r := range w.aside {
-		p := &parts[d.shardOf(r.id.Agent)]
+		p := &shares[d.shardOf(r.id.Agent)]
 		p.aside = append(p.aside, r)
 	}
 	for _, s := range w.batches {
-		p := &parts[d.shardOf(s.Batch.Agent)]
+		p := &shares[d.shardOf(s.Batch.Agent)]
 		p.batches = append(p.batches, s)
 	}
 	nowMs := d.options.Now().UnixMilli()
 	failed := make([]error, len(d.shards))
 	var writing sync.WaitGroup
 	for i, s := range d.shards {
-		writing.Go(func() { failed[i] = d.writePart(ctx, s, &parts[i], nowMs) })
+		writing.Go(func() { failed[i] = d.writePart(ctx, s, &shares[i], nowMs) })
 	}
 	writing.Wait()
 	return errors.Join(failed...)
 }
 
-// part is what a draft adds to one shard.
-type part struct {
+// share is what a draft adds to one shard.
+type share struct {
 	batches []*usage.Sealed
 	aside   []asideRow
 }
 
-func (d *DB) writePart(ctx context.Context, s *shard, p *part, nowMs int64) error {
+func (d *DB) writePart(ctx context.Context, s *shard, p *share, nowMs int64) error {
 	v := d.words.newVocabulary(p.batches)
 	for _, t := range append(v.tables(), asideTable(p.aside, nowMs), batchTable(p.batches, nowMs)) {
 		if err := s.insert(ctx, t); err != nil {

@@ -1,9 +1,12 @@
 package clickhouse
 
-import "github.com/gpumeter/gpumeter/usage"
+import (
+	"github.com/gpumeter/gpumeter/collector/store/owner"
+	"github.com/gpumeter/gpumeter/usage"
+)
 
 const batchColumns = "agent, epoch, seq, hash, prev_hash, evidence, node, node_name, received_ms, interval_ms, clock_offset_ms, " +
-	"from_ms, to_ms, month, long, " +
+	"from_ms, to_ms, day, long, " +
 	"records.unit, records.holder, records.reason, records.start_ms, records.end_ms, " +
 	"records.unhealthy_ms, records.unallocated_ms, records.idle_ms, records.unmeasured_ms, records.busy_ms, " +
 	"records.sm_active_ms, records.sm_known_ms, records.energy_mj, records.energy_known_ms, " +
@@ -19,16 +22,25 @@ func batchTable(batches []*usage.Sealed, nowMs int64) rows {
 		node := nodeOf(b.Node)
 		number := nameOfNode(&node)
 		x := hullOf(b)
-		month, long := monthOf(x.FromMs), uint8(0)
-		if month == 0 || x.ToMs-x.FromMs > dayMs {
-			long = 1
-		}
+		p := partitionOf(b, x)
 		row := []any{b.Agent, b.Epoch, b.Seq, s.Hash[:], prevHash(b), string(b.Evidence), number, b.Node.Name, nowMs,
-			b.IntervalMs, b.ClockOffsetMs, x.FromMs, x.ToMs, month, long}
+			b.IntervalMs, b.ClockOffsetMs, x.FromMs, x.ToMs, p.day, p.long}
 		row = append(row, recordColumns(b, number)...)
 		t.list = append(t.list, append(row, eventColumns(b)...))
 	}
 	return t
+}
+
+// partitionOf says where a batch stands whose records have a hull.
+func partitionOf(b *usage.Batch, hull owner.Span) partition {
+	p := partition{day: dayOf(hull.FromMs)}
+	if len(b.Records) == 0 && len(b.Events) > 0 {
+		p.day = dayOf(b.Events[0].AtMs)
+	}
+	if p.day == 0 || hull.ToMs-hull.FromMs > dayMs {
+		p.long = 1
+	}
+	return p
 }
 
 // recordColumns returns an array for each column of a batch's records.

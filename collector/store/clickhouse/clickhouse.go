@@ -62,6 +62,8 @@ type DB struct {
 	// writing is held from the look at what is there until what is missing is
 	// durable, so that one collector never disputes with itself.
 	writing sync.Mutex
+	// rollingUp is held while hour records are made.
+	rollingUp sync.Mutex
 	// naming is held while a document's name is claimed.
 	naming sync.Mutex
 }

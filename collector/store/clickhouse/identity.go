@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -10,6 +11,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/ext"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
+	"github.com/gpumeter/gpumeter/collector/store/owner"
 	"github.com/gpumeter/gpumeter/usage"
 )
 
@@ -69,13 +71,23 @@ func (t taken) rest() []usage.Hash {
 	return t.others
 }
 
-// losers returns the batches that do not count because one with a lower hash
-// got here under the same identity: two collectors took them at the same
-// moment, so that neither saw the other.
-func (d *DB) losers(ctx context.Context) ([]version, error) {
-	all, err := gather(ctx, d, query{text: sqlRaced}, scanVersion)
-	if err != nil {
-		return nil, fmt.Errorf("look for batches in conflict: %w", err)
+// loser is a batch that does not count because one with a lower hash got here
+// under the same identity: two collectors took them at the same moment, so that
+// neither saw the other.
+type loser struct {
+	version
+	owner.Span // of its records
+}
+
+// losers returns the losers of all shards.
+func (d *DB) losers(ctx context.Context, parts []map[partition]*part) ([]loser, error) {
+	var all []loser
+	for i, s := range d.shards {
+		list, err := s.raced(ctx, suspects(parts[i]))
+		if err != nil {
+			return nil, fmt.Errorf("look for batches in conflict on shard %d: %w", s.number, err)
+		}
+		all = append(all, list...)
 	}
 	lowest := map[usage.ID]usage.Hash{}
 	for _, v := range all {
@@ -83,23 +95,73 @@ func (d *DB) losers(ctx context.Context) ([]version, error) {
 			lowest[v.id] = v.hash
 		}
 	}
-	out := map[version]bool{}
+	var out []loser
+	seen := map[version]bool{}
 	for _, v := range all {
-		if lowest[v.id] != v.hash {
-			out[v] = true
+		if lowest[v.id] != v.hash && !seen[v.version] {
+			seen[v.version] = true
+			out = append(out, v)
 		}
 	}
 	d.alarm(out)
-	return slices.Collect(maps.Keys(out)), nil
+	return out, nil
+}
+
+// suspects returns the feeds of a shard of which a number may have several
+// contents: in one partition, or in two whose numbers overlap.
+func suspects(parts map[partition]*part) []feed {
+	ranges, found := map[feed][]usage.Range{}, map[feed]bool{}
+	for _, p := range parts {
+		for _, n := range p.feeds {
+			ranges[n.feed] = append(ranges[n.feed], n.Range)
+			if n.raced {
+				found[n.feed] = true
+			}
+		}
+	}
+	for f, list := range ranges {
+		slices.SortFunc(list, func(a, b usage.Range) int { return cmp.Compare(a.Lo, b.Lo) })
+		for i := 1; i < len(list) && !found[f]; i++ {
+			found[f] = list[i].Lo <= list[i-1].Hi
+			list[i].Hi = max(list[i].Hi, list[i-1].Hi)
+		}
+	}
+	for f, is := range found {
+		if !is {
+			delete(found, f)
+		}
+	}
+	return slices.Collect(maps.Keys(found))
+}
+
+// raced returns all versions of the batches of some feeds that have several.
+func (s *shard) raced(ctx context.Context, suspects []feed) (out []loser, err error) {
+	if len(suspects) == 0 {
+		return nil, nil
+	}
+	t, err := table("suspects", suspects, func(f feed) []any { return []any{f.agent, f.epoch} },
+		ext.Column("agent", "String"), ext.Column("epoch", "String"))
+	if err != nil {
+		return nil, err
+	}
+	err = s.each(ctx, ask(sqlRaced, nil, t), func() { out = nil }, func(r driver.Rows) error {
+		var l loser
+		var hash []byte
+		err := r.Scan(&l.id.Agent, &l.id.Epoch, &l.id.Seq, &hash, &l.FromMs, &l.ToMs)
+		copy(l.hash[:], hash)
+		out = append(out, l)
+		return err
+	})
+	return out, err
 }
 
 // alarm says once of every loser that it is there: its sender was told that it
 // is committed.
-func (d *DB) alarm(losers map[version]bool) {
+func (d *DB) alarm(losers []loser) {
 	d.memo.mu.Lock()
 	defer d.memo.mu.Unlock()
-	for v := range losers {
-		if !d.memo.alarmed[v] {
+	for _, l := range losers {
+		if v := l.version; !d.memo.alarmed[v] {
 			put(&d.memo.alarmed, v, true, maxWords)
 			d.options.Log.Warn("two collectors took batches in conflict at one moment; the one with the lower hash counts",
 				"batch", v.id.String(), "left_out", v.hash.String())
@@ -108,31 +170,8 @@ func (d *DB) alarm(losers map[version]bool) {
 }
 
 // loserTable makes the temporary table losers.
-func loserTable(losers []version) (*ext.Table, error) {
-	return table("losers", losers, func(v version) []any {
+func loserTable(losers []loser) (*ext.Table, error) {
+	return table("losers", losers, func(v loser) []any {
 		return []any{v.id.Agent, v.id.Epoch, v.id.Seq, v.hash[:]}
 	}, ext.Column("agent", "String"), ext.Column("epoch", "String"), ext.Column("seq", "UInt64"), ext.Column("hash", "FixedString(32)"))
-}
-
-// view is the tables when it is settled which batches count.
-type view struct {
-	*DB
-	losers    *ext.Table
-	conflicts int // batches that do not count
-}
-
-// settle finds the batches that do not count. All that one answer says rests on
-// one look.
-func (d *DB) settle(ctx context.Context) (view, error) {
-	losers, err := d.losers(ctx)
-	if err != nil {
-		return view{}, err
-	}
-	t, err := loserTable(losers)
-	return view{d, t, len(losers)}, err
-}
-
-// ask makes a query of the batches that count.
-func (v view) ask(text string, numbers map[string]int64, tables ...*ext.Table) query {
-	return ask(text, numbers, append(tables, v.losers)...)
 }

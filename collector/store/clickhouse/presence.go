@@ -110,7 +110,11 @@ var everything = owner.Span{FromMs: 0, ToMs: 1 << 62}
 
 // days returns the days of all units in which there are records within a span.
 func (v view) days(ctx context.Context, within owner.Span) ([]day, error) {
-	return gather(ctx, v.DB, v.ask(sqlDays, bounds(within)), func(r driver.Rows) (x day, err error) {
+	asked, err := v.dayTable([]owner.Span{within})
+	if err != nil {
+		return nil, err
+	}
+	return gather(ctx, v.DB, v.ask(sqlDays, bounds(within), asked), func(r driver.Rows) (x day, err error) {
 		err = r.Scan(&x.unit, &x.agent, &x.epoch, &x.FromMs, &x.ToMs)
 		return x, err
 	})
@@ -119,11 +123,7 @@ func (v view) days(ctx context.Context, within owner.Span) ([]day, error) {
 // bounds are the numbers by which a statement finds the batches with records
 // within a span.
 func bounds(x owner.Span) map[string]int64 {
-	low, high := int64(monthOf(x.FromMs-dayMs)), int64(monthOf(x.ToMs))
-	if high == 0 {
-		high = 999912
-	}
-	return map[string]int64{"from": x.FromMs, "to": x.ToMs, "low": low, "high": high}
+	return map[string]int64{"from": x.FromMs, "to": x.ToMs}
 }
 
 // hullOf returns the span from the first start to the last end of a batch's

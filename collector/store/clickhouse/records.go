@@ -27,6 +27,9 @@ type found struct {
 // straddles gathers the records that a span's end or an edge cuts. Some are
 // cut by both.
 func (a *question) straddles(ctx context.Context) error {
+	if len(a.reading.runs) == 0 {
+		return nil
+	}
 	texts := []string{sqlStraddleEdges}
 	if a.cut > 0 {
 		texts = append(texts, sqlStraddleSpans)

@@ -105,6 +105,10 @@ const quorumTimeout = 5 * time.Second
 // writing returns the context of an INSERT, which returns when the rows are as
 // durable as they are promised to be.
 func (r *replica) writing(ctx context.Context) context.Context {
+	return ch.Context(ctx, ch.WithSettings(r.known(r.toWrite())))
+}
+
+func (r *replica) toWrite() ch.Settings {
 	s := ch.Settings{
 		"async_insert":                    0,
 		"max_partitions_per_insert_block": 0, // late records may be of any month
@@ -114,13 +118,21 @@ func (r *replica) writing(ctx context.Context) context.Context {
 		s["insert_quorum_timeout"] = int(quorumTimeout.Milliseconds())
 		s["insert_quorum_parallel"] = 0 // what reading asks for
 	}
-	return ch.Context(ctx, ch.WithSettings(r.known(s)))
+	return s
 }
 
 // reading returns the context of a query. With a quorum, it sees all that was
 // acknowledged and nothing that was not yet.
 func (r *replica) reading(ctx context.Context, q query) context.Context {
-	s := ch.Settings{}
+	return r.asking(ctx, q, ch.Settings{})
+}
+
+// rolling returns the context of an INSERT of what a query answers.
+func (r *replica) rolling(ctx context.Context, q query) context.Context {
+	return r.asking(ctx, q, r.toWrite())
+}
+
+func (r *replica) asking(ctx context.Context, q query, s ch.Settings) context.Context {
 	if r.quorum > 1 {
 		s["select_sequential_consistency"] = 1
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"time"
 
+	"github.com/gpumeter/gpumeter/collector/store/owner"
 	"github.com/gpumeter/gpumeter/usage"
 )
 
@@ -131,11 +132,17 @@ func prevHash(b *usage.Batch) string {
 // dayMs is how long a batch's records may be together without being long.
 const dayMs = 86_400_000
 
-// monthOf returns YYYYMM, or 0 outside of this century.
-func monthOf(ms int64) uint32 {
+// dayOf returns YYYYMMDD, or 0 outside of this century.
+func dayOf(ms int64) uint32 {
 	t := time.UnixMilli(ms).UTC()
 	if t.Year() < 2000 || t.Year() > 2099 {
 		return 0
 	}
-	return uint32(t.Year()*100 + int(t.Month()))
+	return uint32(t.Year()*10_000 + int(t.Month())*100 + t.Day())
+}
+
+// spanOfDay returns the span of a YYYYMMDD.
+func spanOfDay(day uint32) owner.Span {
+	from := time.Date(int(day/10_000), time.Month(day/100%100), int(day%100), 0, 0, 0, 0, time.UTC).UnixMilli()
+	return owner.Span{FromMs: from, ToMs: from + dayMs}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,7 @@ type shard struct {
 	migrate  func(context.Context, *replica) error
 	log      *slog.Logger
 	good     atomic.Int64 // index of the replica that answered last
+	parts    parts
 	stays    stays
 }
 
@@ -121,18 +123,23 @@ func (s *shard) close() error {
 func (s *shard) each(ctx context.Context, q query, begin func(), f func(driver.Rows) error) error {
 	return s.do(ctx, func(ctx context.Context, r *replica) error {
 		begin()
-		rows, err := r.conn.Query(r.reading(ctx, q), q.text, q.args...)
-		if err != nil {
+		return r.each(ctx, q, f)
+	})
+}
+
+// each calls f for every row that a replica answers.
+func (r *replica) each(ctx context.Context, q query, f func(driver.Rows) error) error {
+	rows, err := r.conn.Query(r.reading(ctx, q), q.text, q.args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := f(rows); err != nil {
 			return err
 		}
-		defer rows.Close()
-		for rows.Next() {
-			if err := f(rows); err != nil {
-				return err
-			}
-		}
-		return rows.Err()
-	})
+	}
+	return rows.Err()
 }
 
 // query is a statement with what it asks about.
@@ -149,9 +156,9 @@ func ask(text string, numbers map[string]int64, tables ...*ext.Table) query {
 	var q query
 	for _, t := range tables {
 		if t.Block().Rows() == 0 {
-			text = withoutLines(text, "NOT IN (", " FROM "+t.Name()+")")
+			text = withoutLines(text, regexp.MustCompile(`NOT IN \(SELECT [^()]* FROM `+t.Name()+`\)`))
 		}
-		if strings.Contains(text, " "+t.Name()) {
+		if strings.Contains(text, " FROM "+t.Name()+")") {
 			q.tables = append(q.tables, t)
 		}
 	}
@@ -162,11 +169,11 @@ func ask(text string, numbers map[string]int64, tables ...*ext.Table) query {
 	return q
 }
 
-// withoutLines returns a text without the lines in which both words are.
-func withoutLines(text, one, other string) string {
+// withoutLines returns a text without the lines that match.
+func withoutLines(text string, match *regexp.Regexp) string {
 	var out strings.Builder
 	for line := range strings.Lines(text) {
-		if !strings.Contains(line, one) || !strings.Contains(line, other) {
+		if !match.MatchString(line) {
 			out.WriteString(line)
 		}
 	}

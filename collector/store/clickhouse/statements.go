@@ -42,7 +42,17 @@ var (
 	sqlStretchWindows = read("stretch_windows")
 	sqlLinks          = read("links")
 	sqlLives          = read("lives")
-	sqlUnitNumbers    = read("unit_numbers")
+	sqlPartFeeds      = read("part_feeds")
+	sqlPartBundles    = read("part_bundles")
+	sqlRolls          = read("rolls")
+	sqlHourRows       = read("hour_rows")
+	sqlRoll           = read("roll")
+	sqlHourStays      = read("hour_stays")
+	sqlCutByEdges     = read("cut_by_edges")
+	sqlCutBySpans     = read("cut_by_spans")
+	sqlHourSums       = read("hour_sums")
+	sqlHourSumsBy     = read("hour_sums_by_holder")
+	sqlHourOverlaps   = read("hour_overlaps")
 )
 
 // read returns a statement by its file's name. The files are part of the

@@ -17,7 +17,7 @@ func TestEmptyTablesLeaveAStatementWhole(t *testing.T) {
 	found := 0
 	for _, e := range entries {
 		text := read(strings.TrimSuffix(e.Name(), ".sql"))
-		for _, name := range []string{"losers", "lost"} {
+		for _, name := range []string{"losers", "lost", "told", "rough"} {
 			empty, err := ext.NewTable(name, ext.Column("unit", "Int64"))
 			if err != nil {
 				t.Fatal(err)
@@ -25,7 +25,7 @@ func TestEmptyTablesLeaveAStatementWhole(t *testing.T) {
 			left := ask(text, nil, empty)
 			gone := len(text) - len(left.text)
 			for line := range strings.Lines(text) {
-				if strings.Contains(line, "FROM "+name+")") && strings.Contains(line, "NOT IN") {
+				if _, rest, ok := strings.Cut(line, "NOT IN ("); ok && strings.Contains(rest, "FROM "+name+")") {
 					found++
 					if gone -= len(line); !strings.HasPrefix(strings.TrimSpace(line), "AND ") || strings.Count(line, "(") != strings.Count(line, ")") {
 						t.Errorf("%s: %q is not a condition of its own", e.Name(), line)

@@ -3,31 +3,31 @@ package clickhouse
 import (
 	"context"
 	"fmt"
-	"strings"
+	"maps"
+	"slices"
 	"sync"
 
-	"github.com/ClickHouse/clickhouse-go/v2/ext"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/gpumeter/gpumeter/collector/store/owner"
 )
 
-// partition is one of the table batches.
-type partition struct {
-	month uint32
-	long  uint8
-}
-
-// stay is when the units of one partition were there.
+// stay is when the units of one partition were there, or those of the hour
+// records of a month.
 type stay struct {
-	stamp uint64 // of the partition's rows
-	units map[int64]owner.Presence
+	stamp    uint64    // of the partition's rows
+	attempts []attempt // that make the month
+	units    map[int64]owner.Presence
 }
 
-// stays are those of a shard, as they were read last. A month that has ended
-// is read once.
+func (s stay) add(unit int64, x owner.Span) { s.units[unit] = s.units[unit].Add(x) }
+
+// stays are those of a shard, as they were read last. What has ended is read
+// once.
 type stays struct {
-	mu   sync.Mutex // guards list; the stays themselves do not change
-	list map[partition]stay
+	mu     sync.Mutex // guards the maps; the stays themselves do not change
+	parts  map[partition]stay
+	months map[uint32]stay // by YYYYMM
 }
 
 // there returns when every unit was there.
@@ -40,12 +40,20 @@ func (v view) there(ctx context.Context) (map[int64]owner.Presence, error) {
 		}
 		return out, err
 	}
-	for _, s := range v.shards {
-		list, err := s.read(ctx)
+	known, err := v.told(ctx, everything)
+	if err != nil {
+		return nil, err
+	}
+	for i, s := range v.shards {
+		list, err := s.stayed(ctx, wholeTime(known), v.parts[i])
 		if err != nil {
 			return nil, fmt.Errorf("shard %d: %w", s.number, err)
 		}
-		for _, x := range list {
+		months, err := s.stayedHours(ctx, i, known)
+		if err != nil {
+			return nil, fmt.Errorf("shard %d: %w", s.number, err)
+		}
+		for _, x := range append(list, months...) {
 			for unit, spans := range x.units {
 				for _, span := range spans {
 					out[unit] = out[unit].Add(span)
@@ -56,84 +64,108 @@ func (v view) there(ctx context.Context) (map[int64]owner.Presence, error) {
 	return out, nil
 }
 
-// read returns the stays of a shard. It asks one replica for the stamps first
-// and then for the rows that the stamps at least name.
-func (s *shard) read(ctx context.Context) (list map[partition]stay, err error) {
-	err = s.do(ctx, func(ctx context.Context, r *replica) error {
-		stamps, err := r.stamps(ctx)
-		if err != nil {
-			return err
+// wholeTime returns the time that hour records tell, as disjoint spans.
+func wholeTime(known []told) []owner.Span {
+	var out []owner.Span
+	for _, t := range known {
+		out = append(out, t.span())
+	}
+	return owner.Union(out)
+}
+
+// stayed returns the stays of the partitions of a shard that hold more than
+// what hour records tell. Partitions are read again when their stamps change.
+func (s *shard) stayed(ctx context.Context, known []owner.Span, parts map[partition]*part) ([]stay, error) {
+	var out []stay
+	list := map[partition]stay{}
+	var changed []partition
+	s.stays.mu.Lock()
+	old := s.stays.parts
+	s.stays.mu.Unlock()
+	for at, p := range parts {
+		hull := p.hull()
+		if hull.Empty() || slices.ContainsFunc(known, func(x owner.Span) bool { return x.Clip(hull) == hull }) {
+			continue
 		}
-		list = map[partition]stay{}
-		var changed []partition
-		s.stays.mu.Lock()
-		for p, stamp := range stamps {
-			if known, ok := s.stays.list[p]; ok && known.stamp == stamp {
-				list[p] = known
-				continue
-			}
-			list[p] = stay{stamp, map[int64]owner.Presence{}}
-			changed = append(changed, p)
+		if x, ok := old[at]; ok && x.stamp == p.stamp {
+			list[at] = x
+			continue
 		}
-		s.stays.mu.Unlock()
-		return r.fill(ctx, list, changed)
-	})
-	if err != nil {
+		changed = append(changed, at)
+	}
+	if err := s.readStays(ctx, list, changed); err != nil {
 		return nil, err
 	}
 	s.stays.mu.Lock()
-	defer s.stays.mu.Unlock()
-	s.stays.list = list
-	return list, nil
+	s.stays.parts = list
+	s.stays.mu.Unlock()
+	return slices.AppendSeq(out, maps.Values(list)), nil
 }
 
-// stamps returns what names the rows of every partition of a replica.
-func (r *replica) stamps(ctx context.Context) (map[partition]uint64, error) {
-	rows, err := r.conn.Query(r.reading(ctx, query{}), sqlStamps)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	out := map[partition]uint64{}
-	for rows.Next() {
-		var text string
-		var stamp uint64
-		if err := rows.Scan(&text, &stamp); err != nil {
-			return nil, err
-		}
-		var p partition
-		if _, err := fmt.Sscanf(strings.ReplaceAll(text, " ", ""), "(%d,%d)", &p.month, &p.long); err != nil {
-			return nil, fmt.Errorf("partition %q of table batches is not of the form (month,long)", text)
-		}
-		out[p] = stamp
-	}
-	return out, rows.Err()
-}
-
-// fill reads the stays of some partitions into a list that has them.
-func (r *replica) fill(ctx context.Context, list map[partition]stay, changed []partition) error {
+// readStays reads the stays of some partitions into a list. There may be more by
+// now than the stamps name, which changes nothing: units do not go away.
+func (s *shard) readStays(ctx context.Context, list map[partition]stay, changed []partition) error {
 	if len(changed) == 0 {
 		return nil
 	}
-	asked, err := table("asked", changed, func(p partition) []any { return []any{p.month, p.long} },
-		ext.Column("month", "UInt32"), ext.Column("long", "UInt8"))
+	asked, err := partitionTable(changed)
 	if err != nil {
 		return err
 	}
-	q := ask(sqlStays, nil, asked)
-	rows, err := r.conn.Query(r.reading(ctx, q), q.text)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var p partition
-		var unit int64
-		var x owner.Span
-		if err := rows.Scan(&p.month, &p.long, &unit, &x.FromMs, &x.ToMs); err != nil {
+	return s.do(ctx, func(ctx context.Context, r *replica) error {
+		stamps, err := r.stamps(ctx) // of the replica that is read
+		if err != nil {
 			return err
 		}
-		list[p].units[unit] = list[p].units[unit].Add(x)
+		for _, p := range changed {
+			list[p] = stay{stamp: stamps[p].name, units: map[int64]owner.Presence{}}
+		}
+		return r.each(ctx, ask(sqlStays, nil, asked), func(rows driver.Rows) error {
+			var p partition
+			var unit int64
+			var x owner.Span
+			err := rows.Scan(&p.day, &p.long, &unit, &x.FromMs, &x.ToMs)
+			list[p].add(unit, x)
+			return err
+		})
+	})
+}
+
+// stayedHours returns the stays of a shard that its hour records tell, by
+// months. A month is read again when hour records of it were made anew.
+func (s *shard) stayedHours(ctx context.Context, index int, known []told) ([]stay, error) {
+	byMonth := map[uint32][]told{}
+	for _, t := range known {
+		byMonth[t.day/100] = append(byMonth[t.day/100], told{t.day, t.untilMs, t.attempts[index : index+1]})
 	}
-	return rows.Err()
+	s.stays.mu.Lock()
+	old := s.stays.months
+	s.stays.mu.Unlock()
+	months := map[uint32]stay{}
+	for month, list := range byMonth {
+		x := stay{attempts: attemptsOf(list), units: map[int64]owner.Presence{}}
+		if y, ok := old[month]; ok && slices.Equal(y.attempts, x.attempts) {
+			months[month] = y
+			continue
+		}
+		used, err := usedTable(x.attempts)
+		if err != nil {
+			return nil, err
+		}
+		err = s.each(ctx, ask(sqlHourStays, nil, used), func() {}, func(r driver.Rows) error {
+			var unit int64
+			var span owner.Span
+			err := r.Scan(&unit, &span.FromMs, &span.ToMs)
+			x.add(unit, span)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		months[month] = x
+	}
+	s.stays.mu.Lock()
+	s.stays.months = months
+	s.stays.mu.Unlock()
+	return slices.Collect(maps.Values(months)), nil
 }

@@ -25,24 +25,24 @@ func (d *DB) Sums(ctx context.Context, q contract.Query) (contract.Answer, error
 	if len(q.Edges) < 2 || len(q.Spans) == 0 {
 		return contract.Answer{}, nil
 	}
-	a := question{Query: q, db: d}
+	a := question{Query: q, db: d, byHours: true}
 	if err := a.ask(ctx, a.overlaps, a.sums, a.straddles); err != nil {
 		return contract.Answer{}, fmt.Errorf("add up %d spans: %w", len(q.Spans), err)
 	}
 	return a.answer, nil
 }
 
-// Buckets are as wide as an hour, or wider where that would make too many.
-const (
-	minBucketMs = 3_600_000
-	maxBuckets  = 1 << 16
-)
+// maxBuckets bounds the buckets of a question: they are as wide as an hour, or
+// wider where that would make too many.
+const maxBuckets = 1 << 16
 
 // question is one query while it is answered.
 type question struct {
 	contract.Query
 	db      *DB
+	byHours bool       // hour records may be read
 	within  owner.Span // the part of the slots that records cover
+	reading reading
 	numbers map[string]int64
 	tables  []*ext.Table // that all statements of the question may use
 	lost    int          // claims that do not count
@@ -54,7 +54,7 @@ type question struct {
 const maxLooks = 100
 
 // ask lets the parts read what counts, one after the other, if there is
-// anything. The parts look later than what was found not to count. So it looks
+// anything. The parts look later than it was found what counts. So it looks
 // again afterwards: what does not count once never counts, so that if it is no
 // more than before, it was the same all the time; else the parts read anew.
 func (a *question) ask(ctx context.Context, parts ...func(context.Context) error) error {
@@ -72,17 +72,17 @@ func (a *question) ask(ctx context.Context, parts ...func(context.Context) error
 		return nil
 	}
 	a.numbers = bounds(a.within)
-	a.numbers["width"] = max(minBucketMs, (a.within.ToMs-a.within.FromMs)/maxBuckets+1)
-	lost, err := v.lost(ctx, a.within)
+	a.numbers["width"] = max(hourMs, (a.within.ToMs-a.within.FromMs)/maxBuckets+1)
+	p, err := a.look(ctx, v, reading{})
 	for looks := 0; err == nil && looks < maxLooks; looks++ {
-		before := [2]int{v.conflicts, len(lost)}
-		if err := a.read(ctx, v, lost, parts); err != nil {
+		if err := a.read(ctx, p, parts); err != nil {
 			return err
 		}
 		if v, err = a.db.settle(ctx); err != nil {
 			return err
 		}
-		if lost, err = v.lost(ctx, a.within); err == nil && before == [2]int{v.conflicts, len(lost)} {
+		before := p
+		if p, err = a.look(ctx, v, p.reading); err == nil && p.same(before) {
 			return nil
 		}
 	}
@@ -92,12 +92,40 @@ func (a *question) ask(ctx context.Context, parts ...func(context.Context) error
 	return err
 }
 
+// picture is what one look finds: how the question is read, and what does not
+// count of the records that are read.
+type picture struct {
+	view
+	reading
+	lost []owner.Claim
+}
+
+func (a *question) look(ctx context.Context, v view, before reading) (p picture, err error) {
+	p.view = v
+	if p.reading, err = a.plan(ctx, v, before); err != nil {
+		return p, err
+	}
+	for _, x := range p.runs {
+		lost, err := v.lost(ctx, x)
+		if err != nil {
+			return p, err
+		}
+		p.lost = append(p.lost, lost...)
+	}
+	return p, nil
+}
+
+func (p *picture) same(o picture) bool {
+	return p.conflicts == o.conflicts && len(p.lost) == len(o.lost) && sameTold(p.reading.told, o.reading.told)
+}
+
 // read makes the temporary tables and lets the parts read.
-func (a *question) read(ctx context.Context, v view, lost []owner.Claim, parts []func(context.Context) error) error {
+func (a *question) read(ctx context.Context, p picture, parts []func(context.Context) error) error {
 	a.answer = contract.Answer{}
-	a.lost, a.tables = len(lost), []*ext.Table{v.losers}
+	a.reading, a.lost, a.tables = p.reading, len(p.lost), []*ext.Table{p.losers}
 	for _, make := range []func() (*ext.Table, error){
-		func() (*ext.Table, error) { return lostTable(lost) },
+		func() (*ext.Table, error) { return lostTable(p.lost) },
+		func() (*ext.Table, error) { return p.dayTable(p.runs) },
 		a.spanTable, a.cutTable, a.slotTable, a.edgeTable,
 	} {
 		t, err := make()
@@ -106,6 +134,11 @@ func (a *question) read(ctx context.Context, v view, lost []owner.Claim, parts [
 		}
 		a.tables = append(a.tables, t)
 	}
+	more, err := a.readingTables()
+	if err != nil {
+		return err
+	}
+	a.tables = append(a.tables, more...)
 	for _, part := range parts {
 		if err := part(ctx); err != nil {
 			return err
@@ -190,16 +223,34 @@ func (a *question) edgeTable() (*ext.Table, error) {
 
 func (a *question) query(text string) query { return ask(text, a.numbers, a.tables...) }
 
+// texts returns the statements that answer a part of the question: one that
+// reads records, and one that reads hour records.
+func (a *question) texts(records, hours string) (out []string) {
+	if len(a.reading.runs) > 0 && records != "" {
+		out = append(out, records)
+	}
+	if len(a.reading.told) > 0 {
+		out = append(out, hours)
+	}
+	return out
+}
+
 // overlaps counts the records that were asked for and do not count.
 func (a *question) overlaps(ctx context.Context) error {
+	records := sqlOverlaps
 	if a.lost == 0 {
-		return nil
+		records = ""
 	}
-	list, err := gather(ctx, a.db, a.query(sqlOverlaps), func(r driver.Rows) (n uint64, err error) { return n, r.Scan(&n) })
-	for _, n := range list {
-		a.answer.Overlaps += int64(n)
+	for _, text := range a.texts(records, sqlHourOverlaps) {
+		list, err := gather(ctx, a.db, a.query(text), func(r driver.Rows) (n uint64, err error) { return n, r.Scan(&n) })
+		if err != nil {
+			return err
+		}
+		for _, n := range list {
+			a.answer.Overlaps += int64(n)
+		}
 	}
-	return err
+	return nil
 }
 
 // cell is where a sum belongs.
@@ -223,13 +274,17 @@ func scanSubtotal(r driver.Rows) (p subtotal, err error) {
 
 // sums adds up what the shards added up.
 func (a *question) sums(ctx context.Context) error {
-	text := sqlSums
+	texts := a.texts(sqlSums, sqlHourSums)
 	if a.By.Held() {
-		text = sqlSumsByHolder
+		texts = a.texts(sqlSumsByHolder, sqlHourSumsBy)
 	}
-	parts, err := gather(ctx, a.db, a.query(text), scanSubtotal)
-	if err != nil {
-		return err
+	var parts []subtotal
+	for _, text := range texts {
+		list, err := gather(ctx, a.db, a.query(text), scanSubtotal)
+		if err != nil {
+			return err
+		}
+		parts = append(parts, list...)
 	}
 	group, err := a.grouping(ctx, parts)
 	if err != nil {

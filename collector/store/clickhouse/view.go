@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/ClickHouse/clickhouse-go/v2/ext"
@@ -13,6 +14,57 @@ import (
 	"github.com/gpumeter/gpumeter/collector/store/owner"
 	"github.com/gpumeter/gpumeter/usage"
 )
+
+// view is the tables when it is settled which batches count.
+type view struct {
+	*DB
+	parts     []map[partition]*part // of every shard
+	left      []loser               // batches that do not count
+	losers    *ext.Table            // the same
+	conflicts int                   // how many they are
+}
+
+// settle finds the batches that do not count. All that one answer says rests on
+// one look.
+func (d *DB) settle(ctx context.Context) (view, error) {
+	v := view{DB: d}
+	for _, s := range d.shards {
+		list, err := s.look(ctx)
+		if err != nil {
+			return view{}, fmt.Errorf("look at the batches of shard %d: %w", s.number, err)
+		}
+		v.parts = append(v.parts, list)
+	}
+	var err error
+	if v.left, err = d.losers(ctx, v.parts); err != nil {
+		return view{}, err
+	}
+	v.conflicts = len(v.left)
+	v.losers, err = loserTable(v.left)
+	return v, err
+}
+
+// ask makes a query of the batches that count.
+func (v view) ask(text string, numbers map[string]int64, tables ...*ext.Table) query {
+	return ask(text, numbers, append(tables, v.losers)...)
+}
+
+// dayTable makes the temporary table asked_days: the days of the partitions in
+// which records may overlap some spans.
+func (v view) dayTable(spans []owner.Span) (*ext.Table, error) {
+	days := map[uint32]bool{}
+	for _, list := range v.parts {
+		for at, p := range list {
+			hull := p.hull()
+			for _, x := range spans {
+				if at.long == 0 && !hull.Clip(x).Empty() {
+					days[at.day] = true
+				}
+			}
+		}
+	}
+	return table("asked_days", slices.Collect(maps.Keys(days)), func(day uint32) []any { return []any{day} }, ext.Column("day", "UInt32"))
+}
 
 // Events returns events of one millisecond by node, kind, GPU, value and
 // detail.
@@ -60,7 +112,7 @@ func (d *DB) eventsOf(ctx context.Context, q store.EventQuery) ([]store.Event, e
 	})
 }
 
-// Extent looks at every batch.
+// Extent is known of every partition, unless there are conflicts.
 func (d *DB) Extent(ctx context.Context) (store.Extent, error) {
 	v, err := d.settle(ctx)
 	if err != nil {
@@ -74,24 +126,25 @@ func (d *DB) Extent(ctx context.Context) (store.Extent, error) {
 }
 
 // extent returns the span that all records cover; empty if there are none.
-func (v view) extent(ctx context.Context) (owner.Span, error) {
+func (v view) extent(ctx context.Context) (out owner.Span, err error) {
+	if v.conflicts == 0 {
+		for _, list := range v.parts {
+			for _, p := range list {
+				out = hullWith(out, p.hull())
+			}
+		}
+		return out, nil
+	}
 	parts, err := gather(ctx, v.DB, v.ask(sqlExtent, nil), func(r driver.Rows) (x owner.Span, err error) {
 		return x, r.Scan(&x.FromMs, &x.ToMs)
 	})
-	var out owner.Span
-	for _, x := range parts {
-		switch {
-		case x.Empty(): // a shard without records
-		case out.Empty():
-			out = x
-		default:
-			out = owner.Span{FromMs: min(out.FromMs, x.FromMs), ToMs: max(out.ToMs, x.ToMs)}
-		}
+	for _, x := range parts { // of a shard without records empty
+		out = hullWith(out, x)
 	}
 	return out, err
 }
 
-// Counts counts batches that wait in a table to be collapsed once.
+// Counts adds up what is known of every partition, unless there are conflicts.
 func (d *DB) Counts(ctx context.Context) (store.Counts, error) {
 	out, err := d.counts(ctx)
 	if err != nil {
@@ -105,27 +158,32 @@ func (d *DB) counts(ctx context.Context) (out store.Counts, err error) {
 	if err != nil {
 		return out, err
 	}
-	pair := func(r driver.Rows) (n [2]uint64, err error) { return n, r.Scan(&n[0], &n[1]) }
-	batches, err := gather(ctx, d, v.ask(sqlCounts, nil), pair)
+	there, err := v.there(ctx)
 	if err != nil {
 		return out, err
 	}
+	pair := func(r driver.Rows) (n [2]uint64, err error) { return n, r.Scan(&n[0], &n[1]) }
 	aside, err := gather(ctx, d, query{text: sqlCountsAside}, pair)
 	if err != nil {
 		return out, err
 	}
-	units, err := gather(ctx, d, v.ask(sqlUnitNumbers, nil), func(r driver.Rows) (n int64, err error) { return n, r.Scan(&n) })
-	if err != nil {
-		return out, err
-	}
-	for _, n := range batches {
-		out.Batches, out.Records = out.Batches+int64(n[0]), out.Records+int64(n[1])
-	}
 	for _, n := range aside {
 		out.Conflicts, out.Quarantined = out.Conflicts+int64(n[0]), out.Quarantined+int64(n[1])
 	}
-	slices.Sort(units)
-	out.Units = int64(len(slices.Compact(units)))
-	out.Conflicts += int64(v.conflicts)
-	return out, nil
+	out.Units, out.Conflicts = int64(len(there)), out.Conflicts+int64(v.conflicts)
+	if v.conflicts == 0 {
+		for _, list := range v.parts {
+			for _, p := range list {
+				for _, b := range p.bundles {
+					out.Batches, out.Records = out.Batches+int64(b.batches), out.Records+int64(b.records)
+				}
+			}
+		}
+		return out, nil
+	}
+	batches, err := gather(ctx, d, v.ask(sqlCounts, nil), pair)
+	for _, n := range batches {
+		out.Batches, out.Records = out.Batches+int64(n[0]), out.Records+int64(n[1])
+	}
+	return out, err
 }

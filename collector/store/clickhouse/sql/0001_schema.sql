@@ -70,8 +70,8 @@ CREATE TABLE IF NOT EXISTS batches (
     clock_offset_ms Int64,
     from_ms         Int64,  -- start of the first record, Unix, UTC; 0 if there is none
     to_ms           Int64,  -- end of the last
-    month           UInt32, -- YYYYMM of from_ms; 0 outside of this century
-    long            UInt8,  -- 1: from_ms and to_ms are more than a day apart, or month is 0
+    day             UInt32, -- YYYYMMDD of from_ms, or of the first event if there is no record; 0 outside of this century
+    long            UInt8,  -- 1: from_ms and to_ms are more than a day apart, or day is 0
     records Nested (
         unit            Int64,
         holder          Int64,
@@ -95,7 +95,43 @@ CREATE TABLE IF NOT EXISTS batches (
         value  Int64,
         detail String
     )
-) ENGINE = {engine} PARTITION BY (month, long) ORDER BY (agent, epoch, seq, hash);
+) ENGINE = {engine} PARTITION BY (day, long) ORDER BY (agent, epoch, seq, hash);
+
+-- Hour records: of the records of a shard that start in one day, what those of
+-- one hour of a unit say for one holder and reason. Records that reach out of
+-- their hour stand apart. Each attempt to make those of a day has a number; it
+-- counts if the table rolls has it.
+CREATE TABLE IF NOT EXISTS hours (
+    day             UInt32, -- YYYYMMDD
+    attempt         UInt64,
+    unit            Int64,
+    holder          Int64,
+    reason          String,
+    start_ms        Int64,  -- of the first record
+    end_ms          Int64,  -- of the last
+    lost            UInt32, -- how many these are if they do not own their time; else 0
+    unhealthy_ms    UInt64,
+    unallocated_ms  UInt64,
+    idle_ms         UInt64,
+    unmeasured_ms   UInt64,
+    busy_ms         UInt64,
+    sm_active_ms    UInt64,
+    sm_known_ms     UInt64,
+    energy_mj       UInt64,
+    energy_known_ms UInt64
+) ENGINE = {engine} PARTITION BY (day, attempt) ORDER BY (unit, start_ms, end_ms, holder, reason, lost);
+
+-- Attempts that are whole: hour records of a day up to until_ms, made of
+-- batches, on all shards, that these numbers name. When there are others, the
+-- hour records do not count.
+CREATE TABLE IF NOT EXISTS rolls (
+    day      UInt32,
+    attempt  UInt64,
+    until_ms Int64,
+    batches  UInt64, -- how many
+    print    UInt64, -- sum of hashes of their hashes
+    rows     UInt64  -- how many there are in hours
+) ENGINE = {engine} ORDER BY (day, attempt);
 
 -- Batches that count in no sum: conflicts and quarantine.
 CREATE TABLE IF NOT EXISTS aside (

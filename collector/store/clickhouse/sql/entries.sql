@@ -8,7 +8,7 @@ FROM (
         r.sm_active_ms AS sm_active_ms, r.sm_known_ms AS sm_known_ms, r.energy_mj AS energy_mj, r.energy_known_ms AS energy_known_ms
     FROM batches
     ARRAY JOIN records AS r, arrayEnumerate(records.unit) AS place
-    WHERE (long = 1 OR month >= @low) AND month <= @high AND from_ms < @to AND to_ms > @from
+    WHERE (long = 1 OR day IN (SELECT day FROM asked_days)) AND from_ms < @to AND to_ms > @from
         AND (agent, epoch, seq, hash) NOT IN (SELECT agent, epoch, seq, hash FROM losers)
         AND r.start_ms < @to AND r.end_ms > @from
         AND (r.unit, agent, epoch, seq, r.start_ms) NOT IN (SELECT unit, agent, epoch, seq, start_ms FROM lost)

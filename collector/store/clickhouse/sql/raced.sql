@@ -1,16 +1,12 @@
--- All versions of the batches that have several. Blocks of 4096 numbers are
--- looked into only if they hold more rows than numbers.
-SELECT DISTINCT agent, epoch, seq, hash
+-- All versions of the batches that have several, of the feeds in which there
+-- may be some.
+SELECT DISTINCT agent, epoch, seq, hash, from_ms, to_ms
 FROM batches
-WHERE (agent, epoch, seq) IN (
-    SELECT agent, epoch, seq
-    FROM batches
-    WHERE (agent, epoch, intDiv(seq, 4096)) IN (
-        SELECT agent, epoch, intDiv(seq, 4096) AS block
+WHERE (agent, epoch) IN (SELECT agent, epoch FROM suspects)
+    AND (agent, epoch, seq) IN (
+        SELECT agent, epoch, seq
         FROM batches
-        GROUP BY agent, epoch, block
-        HAVING count() > uniqExact(seq)
+        WHERE (agent, epoch) IN (SELECT agent, epoch FROM suspects)
+        GROUP BY agent, epoch, seq
+        HAVING uniqExact(hash) > 1
     )
-    GROUP BY agent, epoch, seq
-    HAVING uniqExact(hash) > 1
-)

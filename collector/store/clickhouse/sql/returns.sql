@@ -11,7 +11,7 @@ FROM (
         SELECT agent, epoch, min(from_ms) AS lo, max(to_ms) AS hi,
             arraySort(x -> x.2, groupUniqArray((seq, from_ms, to_ms))) AS spans
         FROM batches
-        WHERE (long = 1 OR month >= @low) AND month <= @high AND from_ms < @to AND to_ms > @from
+        WHERE (long = 1 OR day IN (SELECT day FROM asked_days)) AND from_ms < @to AND to_ms > @from
         GROUP BY agent, epoch, intDiv(seq, 4096)
     )
 )

@@ -1,11 +1,11 @@
 -- Days of a unit: from the first window that starts in it to the end of the
 -- last, and how long it was seen healthy.
-SELECT r.unit AS unit, intDiv(r.start_ms, 86400000) AS day, min(r.start_ms), max(r.end_ms),
+SELECT r.unit AS unit, intDiv(r.start_ms, 86400000) AS date, min(r.start_ms), max(r.end_ms),
     sum(r.unallocated_ms + r.idle_ms + r.unmeasured_ms + r.busy_ms)
 FROM batches FINAL
 ARRAY JOIN records AS r
-WHERE (long = 1 OR month >= @low) AND month <= @high AND from_ms < @to AND to_ms > @from
+WHERE (long = 1 OR day IN (SELECT day FROM asked_days)) AND from_ms < @to AND to_ms > @from
     AND (agent, epoch, seq, hash) NOT IN (SELECT agent, epoch, seq, hash FROM losers)
     AND r.start_ms < @to AND r.end_ms > @from
     AND (r.unit, agent, epoch, seq, r.start_ms) NOT IN (SELECT unit, agent, epoch, seq, start_ms FROM lost)
-GROUP BY unit, day
+GROUP BY unit, date

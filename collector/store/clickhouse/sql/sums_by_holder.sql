@@ -13,8 +13,9 @@ FROM (
             r.energy_known_ms AS energy_known_ms
         FROM batches FINAL
         ARRAY JOIN records AS r
-        WHERE (long = 1 OR month >= @low) AND month <= @high AND from_ms < @to AND to_ms > @from
+        WHERE (long = 1 OR day IN (SELECT day FROM asked_days)) AND from_ms < @to AND to_ms > @from
             AND (agent, epoch, seq, hash) NOT IN (SELECT agent, epoch, seq, hash FROM losers)
+            AND ((r.unit, intDiv(r.start_ms, 3600000)) IN (SELECT unit, hour FROM rough) OR intDiv(r.start_ms, 3600000) NOT IN (SELECT hour FROM told))
             AND r.start_ms >= @from AND r.end_ms <= @to
             AND (r.unit, agent, epoch, seq, r.start_ms) NOT IN (SELECT unit, agent, epoch, seq, start_ms FROM lost)
     ) AS found

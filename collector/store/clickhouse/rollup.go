@@ -1,0 +1,186 @@
+package clickhouse
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/gpumeter/gpumeter/collector/store/owner"
+)
+
+// rollAge is how long an hour has ended when its hour records are made: most
+// of what comes late has come.
+const rollAge = 2 * time.Hour
+
+// attemptAge is how long hour records are left that others have replaced:
+// nobody reads them any more then.
+const attemptAge = time.Hour
+
+// RollUp makes hour records of every day, up to the hour that ended two hours
+// ago, and makes those of a day anew when batches have come for it. Sums are the
+// same before and after, in less time. Collectors may do it at once: each
+// attempt stands apart, and one of those that came to their end counts. It may
+// be interrupted: the next call goes on.
+func (d *DB) RollUp(ctx context.Context, now time.Time) error {
+	d.rollingUp.Lock()
+	defer d.rollingUp.Unlock()
+	v, err := d.settle(ctx)
+	if err != nil {
+		return fmt.Errorf("make hour records: %w", err)
+	}
+	known, err := v.told(ctx, everything)
+	if err != nil {
+		return fmt.Errorf("make hour records: %w", err)
+	}
+	until := now.Add(-rollAge).UnixMilli() / hourMs * hourMs
+	for _, day := range v.rollDays() {
+		x := spanOfDay(day)
+		x.ToMs = min(x.ToMs, until)
+		i := slices.IndexFunc(known, func(t told) bool { return t.day == day && t.untilMs >= x.ToMs })
+		if x.Empty() || i >= 0 {
+			continue
+		}
+		if err := d.rollDay(ctx, day, x); err != nil {
+			return fmt.Errorf("make hour records of %d: %w", day, err)
+		}
+	}
+	if err := d.dropAttempts(ctx); err != nil {
+		return fmt.Errorf("drop hour records that others have replaced: %w", err)
+	}
+	return nil
+}
+
+// rollDays returns the days of which there may be hour records, ascending:
+// those in which batches start, or that such reach into, but long ones.
+func (v view) rollDays() []uint32 {
+	var out []uint32
+	for _, list := range v.parts {
+		for at, p := range list {
+			if x := p.hull(); at.long == 0 && !x.Empty() {
+				out = append(out, at.day, dayOf(x.ToMs-1))
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// rollDay makes hour records of a part of a day from its beginning. If batches
+// come meanwhile that are of the same time, they do not count, and are made
+// another time.
+func (d *DB) rollDay(ctx context.Context, day uint32, x owner.Span) error {
+	v, err := d.settle(ctx)
+	if err != nil {
+		return err
+	}
+	made := v.print(day, x.ToMs)
+	lost, err := v.lost(ctx, x)
+	if err != nil {
+		return err
+	}
+	attempts := make([]attempt, len(d.shards))
+	for i, s := range d.shards {
+		if attempts[i], err = v.roll(ctx, s, day, x, lost); err != nil {
+			return fmt.Errorf("shard %d: %w", s.number, err)
+		}
+	}
+	if v, err = d.settle(ctx); err != nil || v.print(day, x.ToMs) != made {
+		return err
+	}
+	for i, s := range d.shards {
+		err := s.insertRoll(ctx, roll{attempt: attempts[i], untilMs: x.ToMs, print: made})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// roll lets a shard make hour records of its own records, and returns the
+// number of the attempt.
+func (v view) roll(ctx context.Context, s *shard, day uint32, x owner.Span, lost []owner.Claim) (a attempt, err error) {
+	left, err := lostTable(lost)
+	if err != nil {
+		return attempt{}, err
+	}
+	days, err := v.dayTable([]owner.Span{x})
+	if err != nil {
+		return attempt{}, err
+	}
+	err = s.do(ctx, func(ctx context.Context, r *replica) error {
+		a = attempt{day, v.newNumber()}
+		numbers := bounds(x)
+		numbers["day"], numbers["attempt"] = int64(a.day), int64(a.number)
+		q := v.ask(sqlRoll, numbers, left, days)
+		return r.conn.Exec(r.rolling(ctx, q), q.text, q.args...)
+	})
+	return a, err
+}
+
+// attemptShift leaves room for chance below the time in an attempt's number.
+const attemptShift = 20
+
+func (d *DB) newNumber() uint64 {
+	return uint64(d.options.Now().UnixMilli())<<attemptShift | rand.Uint64N(1<<attemptShift)
+}
+
+// insertRoll says that an attempt came to its end.
+func (s *shard) insertRoll(ctx context.Context, x roll) error {
+	err := s.do(ctx, func(ctx context.Context, r *replica) error {
+		rows, err := r.hourRows(ctx)
+		x.rows = rows[x.attempt]
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.insert(ctx, rows{table: "rolls", columns: "day, attempt, until_ms, batches, print, rows",
+		list: [][]any{{x.day, x.number, x.untilMs, x.batches, x.sum, x.rows}}})
+}
+
+// dropAttempts takes away hour records that do not count and were begun some
+// time ago.
+func (d *DB) dropAttempts(ctx context.Context) error {
+	v, err := d.settle(ctx)
+	if err != nil {
+		return err
+	}
+	known, err := v.told(ctx, everything)
+	if err != nil {
+		return err
+	}
+	used := map[attempt]bool{}
+	for _, t := range known {
+		for _, a := range t.attempts {
+			used[attempt{t.day, a}] = true
+		}
+	}
+	before := uint64(d.options.Now().Add(-attemptAge).UnixMilli()) << attemptShift
+	for _, s := range d.shards {
+		err := s.do(ctx, func(ctx context.Context, r *replica) error {
+			return r.dropAttempts(ctx, func(a attempt) bool { return a.number < before && !used[a] })
+		})
+		if err != nil {
+			return fmt.Errorf("shard %d: %w", s.number, err)
+		}
+	}
+	return nil
+}
+
+// dropAttempts drops the partitions of some attempts.
+func (r *replica) dropAttempts(ctx context.Context, drop func(attempt) bool) error {
+	rows, err := r.hourRows(ctx)
+	if err != nil {
+		return err
+	}
+	for at := range rows {
+		if drop(at) {
+			if err := r.exec(ctx, fmt.Sprintf("ALTER TABLE hours DROP PARTITION (%d, %d)", at.day, at.number)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
