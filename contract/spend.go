@@ -185,15 +185,18 @@ type Expiry struct {
 
 // BillState is one bill that was imported.
 type BillState struct {
-	Provider  string    `json:"provider"`
-	Account   string    `json:"account"`
-	Currency  string    `json:"currency"`
-	From      time.Time `json:"from"`
-	To        time.Time `json:"to"`
-	CoversTo  time.Time `json:"covers_to"`
-	Charges   int       `json:"charges"`
-	Source    string    `json:"source"`
-	Concerned bool      `json:"concerned"` // some commitment looks at it
+	Provider string    `json:"provider"`
+	Account  string    `json:"account"`
+	Currency string    `json:"currency"`
+	From     time.Time `json:"from"`
+	To       time.Time `json:"to"`
+	CoversTo time.Time `json:"covers_to"`
+	// Partial says that the period is over, and that no bill of it covers all of
+	// it: the rest is not known to be nothing.
+	Partial   bool   `json:"partial"`
+	Charges   int    `json:"charges"`
+	Source    string `json:"source"`
+	Concerned bool   `json:"concerned"` // some commitment looks at it
 }
 
 // Stated is what a cloud says of a commitment, and whether the contract file

@@ -3,6 +3,7 @@ package contract
 import (
 	"fmt"
 	"slices"
+	"time"
 )
 
 // SpendInput is what a spend report is made of.
@@ -45,7 +46,7 @@ func Spend(in *SpendInput) (SpendReport, error) {
 		}
 	}
 	out.Expiries = expiries(in, out.Commitments)
-	out.Bills = billStates(bills, concerned)
+	out.Bills = billStates(bills, concerned, in.AtMs)
 	return out, nil
 }
 
@@ -223,8 +224,9 @@ func (a *account) pool(out *CommitmentSpend) error {
 }
 
 // billStates lists the bills in order of provider, account and time.
-func billStates(bills []Bill, concerned []bool) []BillState {
+func billStates(bills []Bill, concerned []bool, atMs int64) []BillState {
 	out := []BillState{}
+	covers := map[BillState]time.Time{} // by what bills of one period have in common
 	for i := range bills {
 		b := &bills[i]
 		out = append(out, BillState{
@@ -233,6 +235,20 @@ func billStates(bills []Bill, concerned []bool) []BillState {
 			Charges: len(b.Charges), Source: b.Source, Concerned: concerned[i],
 		})
 	}
+	for i := range out {
+		if key := out[i].period(); covers[key].Before(out[i].CoversTo) {
+			covers[key] = out[i].CoversTo
+		}
+	}
+	for i := range out {
+		b := &out[i]
+		b.Partial = covers[b.period()].Before(b.To) && b.To.UnixMilli() <= atMs
+	}
 	slices.SortFunc(out, BillState.compare)
 	return out
+}
+
+// period is what bills of one account for one period have in common.
+func (b BillState) period() BillState {
+	return BillState{Provider: b.Provider, Account: b.Account, Currency: b.Currency, From: b.From, To: b.To}
 }

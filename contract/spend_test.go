@@ -107,6 +107,37 @@ func TestFocusSpendAgreementA1(t *testing.T) {
 	}
 }
 
+// A bill of which the second half is missing says so once its month is over,
+// unless another bill has the rest; what it lacks is a gap, and no zero.
+func TestHalfABillIsPartial(t *testing.T) {
+	half, next := monthBill(4, usageOf(48)), monthBill(5, usageOf(120))
+	half.CoversToMs = at(4, 15)
+	half.Charges[0].ToMs = at(4, 15)
+	rest := half
+	rest.CoversToMs, rest.Charges = half.ToMs, nil
+	f := func(atMs int64, want []bool, bills ...Bill) CommitmentSpend {
+		t.Helper()
+		r, err := Spend(&SpendInput{Contracts: []Contract{pool()}, Bills: bills, AtMs: atMs})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, b := range r.Bills {
+			if b.Partial != want[i] {
+				t.Errorf("bill %s of %s to %s is partial: %t, want %t", b.Source, b.From, b.CoversTo, b.Partial, want[i])
+			}
+		}
+		return r.Commitments[0]
+	}
+	s := f(at(6, 1), []bool{true, false}, half, next)
+	if len(s.Gaps) != 1 || !s.Gaps[0].From.Equal(time.UnixMilli(at(4, 15))) || !s.Gaps[0].To.Equal(time.UnixMilli(at(5, 1))) {
+		t.Errorf("gaps = %v", s.Gaps)
+	}
+	f(at(4, 20), []bool{false}, half)
+	if s := f(at(6, 1), []bool{false, false, false}, half, rest, next); len(s.Gaps) != 0 {
+		t.Errorf("gaps = %v", s.Gaps)
+	}
+}
+
 // The same with a minimum of 60 a month: 12 are missing in the first and 60 in
 // each of the last nine; the end of the contract brings the rest.
 func TestFocusSpendAgreementA2(t *testing.T) {

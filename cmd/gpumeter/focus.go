@@ -16,7 +16,6 @@ import (
 	"github.com/gpumeter/gpumeter/collector/contractfile"
 	"github.com/gpumeter/gpumeter/collector/focus"
 	"github.com/gpumeter/gpumeter/collector/focus/parquet"
-	"github.com/gpumeter/gpumeter/contract"
 )
 
 func newFocus() *cobra.Command {
@@ -36,6 +35,7 @@ func newFocus() *cobra.Command {
 // focusImportArgs is what `gpumeter focus import` is asked.
 type focusImportArgs struct {
 	Data    string
+	Output  string
 	Options focus.Options
 }
 
@@ -68,14 +68,16 @@ all parts of an export at once. The same files twice change nothing.`,
 			if err != nil {
 				return err
 			}
-			return writeImport(cmd.OutOrStdout(), r)
+			return writeImport(cmd.OutOrStdout(), r, a.Output)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&a.Data, "data", "", "data folder of the collector (required)")
 	f.StringVar(&a.Options.Feed, "feed", "", "name of the export, where several of one account do not replace each other")
+	f.BoolVar(&a.Options.Complete, "complete", false, "nothing more will come for these bills, also where their metered charges end before the last day of a period that is over")
 	f.BoolVar(&a.Options.Add, "add", false, "add to what was imported of the same billing period, instead of replacing it")
 	f.StringVar(&a.Options.Provider, "provider", "", "whose export it is, as in the contract file (default: what the rows say)")
+	outputFlag(cmd, &a.Output)
 	mustRequire(cmd, "data")
 	return cmd
 }
@@ -89,41 +91,6 @@ func someArgs(name string) cobra.PositionalArgs {
 		return nil
 	}
 }
-
-// writeImport says what an import understood, so that a wrong account or
-// period is seen.
-func writeImport(w io.Writer, r focus.Result) error {
-	d := r.Delivery
-	if r.Known {
-		_, err := fmt.Fprintf(w, "nothing changed: these files were imported at %s as %s\n", minute(d.ImportedAt), d.Name)
-		return err
-	}
-	rows := 0
-	for _, f := range d.Files {
-		rows += f.Rows
-	}
-	fmt.Fprintf(w, "imported %s: %s, %s, %s, %s replaced\n",
-		d.Name, counted(rows, "row"), counted(d.Charges, "charge"), counted(len(d.Stated), "commitment"), counted(r.Replaced, "bill"))
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	if len(d.Bills) > 0 {
-		fmt.Fprintln(t, "CLOUD\tACCOUNT\tCURRENCY\tBILLING PERIOD\tCOVERS TO\tBILLED")
-	}
-	for i := range d.Bills {
-		b := &d.Bills[i]
-		var sum contract.Money
-		for k := range b.Charges {
-			sum += b.Charges[k].Costs.Amount[2]
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s to %s\t%s\t%s\n", b.Provider, b.Account, b.Currency,
-			day(b.FromMs), day(b.ToMs), minute(time.UnixMilli(b.CoversToMs)), sum.Figure())
-	}
-	for _, s := range d.Stated {
-		fmt.Fprintf(t, "%s\tcommitment %s\t%s\t%s to %s\t%s\t%s\n", s.Provider, s.ID, s.Currency, day(s.FromMs), day(s.ToMs), s.Status, s.Cost.Figure())
-	}
-	return t.Flush()
-}
-
-func day(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.DateOnly) }
 
 func newFocusList() *cobra.Command {
 	var data, format string

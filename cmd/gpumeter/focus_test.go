@@ -110,10 +110,10 @@ func TestFocusScenariosFromFileToReport(t *testing.T) {
 	var reports []string
 	for _, file := range []string{export, columnar} {
 		data := filepath.Join(dir, filepath.Base(file)+".data")
-		if out := mustRun(t, "focus", "import", "--data", data, file); !strings.Contains(out, "imported 000001.json.gz: 19 rows, 16 charges") {
+		if out := mustRun(t, "focus", "import", "--data", data, "--complete", file); !strings.Contains(out, "imported 000001.json.gz: 19 rows, 16 charges") {
 			t.Errorf("import says %q", out)
 		}
-		if out := mustRun(t, "focus", "import", "--data", data, file); !strings.Contains(out, "nothing changed") {
+		if out := mustRun(t, "focus", "import", "--data", data, "--complete", file); !strings.Contains(out, "nothing changed") {
 			t.Errorf("importing again says %q", out)
 		}
 		for _, format := range []string{"csv", "json"} {
@@ -180,5 +180,28 @@ func TestFocusCommandsSayWhatIsWrong(t *testing.T) {
 	}
 	if out := mustRun(t, "focus", "export", "--commitments", "--contracts", contracts); strings.Count(out, "\n") != 3 || !strings.Contains(out, "acme/a1") {
 		t.Errorf("export says %q", out)
+	}
+}
+
+// TestFocusImportSaysWhatIsPartial imports half a month after it was over.
+func TestFocusImportSaysWhatIsPartial(t *testing.T) {
+	dir := t.TempDir()
+	export := filepath.Join(dir, "export.csv")
+	row := "a1,USD,2026-03-01T00:00:00Z,2026-04-01T00:00:00Z,2026-03-14T00:00:00Z,2026-03-15T00:00:00Z,Usage,Usage-Based,Hours,Acme Co,2,2,2,2,,\n"
+	if err := os.WriteFile(export, []byte(focusHeader+row), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out := mustRun(t, "focus", "import", "--data", filepath.Join(dir, "text"), export); !strings.Contains(out, "a1: its charges go to 2026-03-15 00:00Z only") {
+		t.Errorf("import says %q", out)
+	}
+	var r imported
+	if err := json.Unmarshal([]byte(mustRun(t, "focus", "import", "--data", filepath.Join(dir, "json"), "-o", "json", export)), &r); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Bills) != 1 || !r.Bills[0].Partial || r.Bills[0].Billed != 2_000_000 || r.Known || r.Charges != 1 {
+		t.Errorf("imported %+v", r)
+	}
+	if out := mustRun(t, "focus", "import", "--data", filepath.Join(dir, "csv"), "--complete", "-o", "csv", export); !strings.HasSuffix(out, ",2026-04-01T00:00:00Z,2.000000\n") {
+		t.Errorf("as CSV: %q", out)
 	}
 }

@@ -48,6 +48,7 @@ type sums struct {
 // draft is a delivery while files are read into it.
 type draft struct {
 	provider string // of all rows, where it is not empty
+	complete bool   // nothing more will come
 	now      time.Time
 
 	bills   map[billKey]int
@@ -60,8 +61,8 @@ type draft struct {
 	stated  []contract.StatedCommitment
 }
 
-func newDraft(provider string, now time.Time) *draft {
-	return &draft{provider: provider, now: now, bills: map[billKey]int{}, sets: map[string]int{}, charges: map[chargeKey]*sums{}}
+func newDraft(o Options) *draft {
+	return &draft{provider: o.Provider, complete: o.Complete, now: o.Now, bills: map[billKey]int{}, sets: map[string]int{}, charges: map[chargeKey]*sums{}}
 }
 
 // put adds one row. Rows of one UTC day, alike in all columns, are one charge.
@@ -156,13 +157,15 @@ func (d *draft) set(values []string) (int, error) {
 }
 
 // coversTo says up to when a bill is complete: all of its period once that is
-// over, else as far as its metered charges go.
+// over, if its metered charges go to the last day of it or it has none, and else
+// as far as they go: an export of half a month is no month.
 func (d *draft) coversTo(i int) int64 {
-	to := d.keys[i].to
-	if d.now.UnixMilli() >= to {
-		return to
+	k := &d.keys[i]
+	over := d.now.UnixMilli() >= k.to
+	if over && (d.complete || d.reaches[i] == k.from || d.reaches[i] > k.to-dayMs) {
+		return k.to
 	}
-	return min(to, d.reaches[i], d.now.UnixMilli())
+	return min(k.to, d.reaches[i], d.now.UnixMilli())
 }
 
 // finish rounds the sums and returns the bills.

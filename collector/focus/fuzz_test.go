@@ -26,7 +26,7 @@ func FuzzImport(f *testing.F) {
 		if err != nil {
 			return
 		}
-		d := newDraft("", importedAt)
+		d := newDraft(Options{Now: importedAt})
 		if err := readCosts(tb, d); err != nil {
 			if !strings.HasPrefix(err.Error(), "f.csv") {
 				t.Errorf("error %q does not name the file", err)

@@ -29,6 +29,9 @@ type Options struct {
 	// Provider is whose export it is, as contracts name it; empty is what the
 	// rows say.
 	Provider string
+	// Complete says that nothing more will come for any bill, also where its
+	// metered charges end before its period does.
+	Complete bool
 	Now      time.Time
 	Parquet  OpenParquet // nil reads no Parquet
 }
@@ -50,7 +53,7 @@ func (f *Folder) Import(paths []string, o Options) (Result, error) {
 		return Result{}, err
 	}
 	d := &Delivery{Schema: deliverySchema, ImportedAt: o.Now.UTC(), Feed: o.Feed, Adds: o.Add}
-	if d.Files, d.Digest, err = hashAll(paths, o.Feed); err != nil {
+	if d.Files, d.Digest, err = hashAll(paths, o); err != nil {
 		return Result{}, err
 	}
 	for _, old := range before.Deliveries {
@@ -58,7 +61,7 @@ func (f *Folder) Import(paths []string, o Options) (Result, error) {
 			return Result{Delivery: old, Known: true}, nil
 		}
 	}
-	draft := newDraft(o.Provider, o.Now)
+	draft := newDraft(o)
 	for i, path := range paths {
 		if d.Files[i].Rows, err = readFile(path, o.Parquet, draft); err != nil {
 			return Result{}, err
@@ -98,7 +101,7 @@ func readFile(path string, parquet OpenParquet, d *draft) (n int, err error) {
 
 // hashAll hashes the files. The digest does not depend on their order or
 // their names.
-func hashAll(paths []string, feed string) (files []File, digest string, err error) {
+func hashAll(paths []string, o Options) (files []File, digest string, err error) {
 	var sums []string
 	for _, path := range paths {
 		sum, err := hashFile(path)
@@ -112,7 +115,11 @@ func hashAll(paths []string, feed string) (files []File, digest string, err erro
 		files = append(files, File{Name: filepath.Base(path), SHA256: sum})
 	}
 	slices.Sort(sums)
-	all := sha256.Sum256([]byte(feed + "\n" + strings.Join(sums, "\n")))
+	said := o.Feed + "\n"
+	if o.Complete {
+		said += "complete\n"
+	}
+	all := sha256.Sum256([]byte(said + strings.Join(sums, "\n")))
 	return files, hex.EncodeToString(all[:]), nil
 }
 

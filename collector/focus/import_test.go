@@ -101,6 +101,35 @@ func TestImportAddsUpDaysExactlyAndOnce(t *testing.T) {
 	}
 }
 
+// TestHalfABillIsNoBill imports after the end of a month what was exported in
+// the middle of it.
+func TestHalfABillIsNoBill(t *testing.T) {
+	after := Options{Now: time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)}
+	october := func(day, hour int) int64 { return time.Date(2026, 10, day, hour, 0, 0, 0, time.UTC).UnixMilli() }
+	f := func(o Options, want int64, rows ...string) {
+		t.Helper()
+		folder := NewFolder(t.TempDir())
+		mustImport(t, folder, o, file(t, "a.csv", header+strings.Join(rows, "")))
+		if b := mustLoad(t, folder).Bills[0]; b.CoversToMs != want {
+			t.Errorf("%d rows: it covers to %s, want %s", len(rows), time.UnixMilli(b.CoversToMs).UTC(), time.UnixMilli(want).UTC())
+		}
+	}
+	f(after, october(15, 1), row(1, "1"), row(15, "1"))
+	f(after, october(30, 1), row(30, "1")) // nothing of the last day
+	f(after, october(32, 0), row(1, "1"), row(31, "1"))
+	f(after, october(32, 0), strings.Replace(row(1, "1"), "Usage,Usage-Based", "Purchase,One-Time", 1)) // nothing metered
+	after.Complete = true
+	f(after, october(32, 0), row(15, "1"))
+
+	// The word that it is complete is news about files that are known.
+	folder := NewFolder(t.TempDir())
+	half := file(t, "a.csv", header+row(15, "1"))
+	mustImport(t, folder, Options{Now: after.Now}, half)
+	if r := mustImport(t, folder, after, half); r.Known || r.Replaced != 1 || mustLoad(t, folder).Bills[0].CoversToMs != october(32, 0) {
+		t.Errorf("the same files, complete: %+v", r)
+	}
+}
+
 func TestImportOfTheSameFilesChangesNothing(t *testing.T) {
 	f := NewFolder(t.TempDir())
 	a, b := file(t, "a.csv", header+row(1, "1")), file(t, "b.csv", header+row(2, "2"))
@@ -202,7 +231,7 @@ func TestImportTakesTheQuirksOfRealExports(t *testing.T) {
 	text := "Id,BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargePeriodEnd,ChargeCategory,ChargeClass,ChargeFrequency,CommitmentDiscountId,ProviderName,ListCost,ContractedCost,BilledCost,EffectiveCost\n" +
 		"7,ocid1.tenancy,USD,2024-09-01 00:00:00,2024-10-01 00:00:00,2024-09-03 05:00:00,2024-09-03 06:00:00,usage,NULL,Usage-based,,Oracle,NULL,,0.25,0.25\n"
 	f := NewFolder(t.TempDir())
-	mustImport(t, f, Options{}, file(t, "oracle.csv", text))
+	mustImport(t, f, Options{Complete: true}, file(t, "oracle.csv", text))
 	b := mustLoad(t, f).Bills[0]
 	c := b.Charges[0]
 	if b.Provider != "oracle" || c.Costs.Known != [4]bool{false, false, true, true} || c.Costs.Amount[2] != 250_000 {

@@ -159,6 +159,19 @@ func TestSpendCSVIsExact(t *testing.T) {
 }
 
 // TestSpendDocsNameEveryField holds docs/spend.md against the JSON and the CSV.
+func TestSpendTextSaysWhichBillIsPartial(t *testing.T) {
+	r := spending(t)
+	b := &r.Bills[0]
+	b.CoversTo, b.Partial = b.From.AddDate(0, 0, 14), true
+	var out bytes.Buffer
+	if err := report.SpendText(&out, r, report.Options{Width: 100}); err != nil {
+		t.Fatal(err)
+	}
+	if want := b.Source + ": charges go to " + b.CoversTo.Format("2006-01-02 15:04") + " UTC only, of a period to "; !strings.Contains(out.String(), want) {
+		t.Errorf("the text has no %q:\n%s", want, out.String())
+	}
+}
+
 func TestSpendDocsNameEveryField(t *testing.T) {
 	page, err := os.ReadFile("../../docs/spend.md")
 	if err != nil {

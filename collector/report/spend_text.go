@@ -155,7 +155,13 @@ func (t *text) bills(list []contract.BillState) {
 		if !first.Concerned {
 			note = "no commitment looks at it"
 		}
+		partial := list[i-n : i]
 		t.line("  %-12s %-28s %s  %-10s %s to %s  %s", clip(first.Provider, 12), clip(first.Account, 28), first.Currency,
 			counted(n, "bill"), first.From.Format(time.DateOnly), moment(covers), note)
+		for k := range partial {
+			if b := &partial[k]; b.Partial {
+				t.line("    %s: charges go to %s only, of a period to %s; import all of it, or say that it is --complete", b.Source, moment(b.CoversTo), b.To.Format(time.DateOnly))
+			}
+		}
 	}
 }
