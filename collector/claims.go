@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gpumeter/gpumeter/collector/claim"
+	"github.com/gpumeter/gpumeter/collector/ledger"
 	"github.com/gpumeter/gpumeter/collector/store"
 	"github.com/gpumeter/gpumeter/contract"
 )
@@ -122,6 +123,9 @@ func ClaimBundle(ctx context.Context, st store.Store, contracts []contract.Contr
 	b.Contract = termsOf(contracts[c], b.Incident.Tranche)
 	m, _ := contract.ParseMonth(d.Period)
 	b.AsOf = time.UnixMilli(min(w.AsOfMs, m.In(contracts[c].Zone).ToMs)).UTC()
+	if b.Closed, err = closedIn(ctx, st, m); err != nil {
+		return nil, err
+	}
 	if b.Incident.Site.Node == "" {
 		t := slices.IndexFunc(contracts[c].Tranches, func(t contract.Tranche) bool { return t.ID == b.Incident.Tranche })
 		placed := contract.Place(contracts, w.Presences, w.AsOfMs)
@@ -129,6 +133,19 @@ func ClaimBundle(ctx context.Context, st store.Store, contracts []contract.Contr
 		return b, nil
 	}
 	return b, gather(ctx, st, b, w)
+}
+
+// closedIn returns the closing of a month; nil if there is none.
+func closedIn(ctx context.Context, st store.Store, m contract.Month) (*claim.Closed, error) {
+	entries, err := ledger.New(st).Entries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	revisions := ledger.Revisions(entries, m.String())
+	if len(revisions) == 0 {
+		return nil, nil
+	}
+	return &claim.Closed{Month: m.String(), Entry: revisions[0].N, SHA256: revisions[0].SHA256}, nil
 }
 
 // termsOf leaves of a contract the terms that concern one tranche.

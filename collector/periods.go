@@ -30,8 +30,14 @@ type Revision struct {
 	SHA256      string                `json:"sha256"`
 	Report      string                `json:"report_sha256"`
 	Terms       string                `json:"contracts_sha256"`
+	Batches     string                `json:"batches_sha256,omitempty"`
 	UnplacedMs  int64                 `json:"unplaced_gpu_ms"`
 	Corrections []contract.Correction `json:"corrections"`
+}
+
+// RevisionOf is an entry as it stands in a list.
+func RevisionOf(e ledger.Sealed) Revision {
+	return Revision{e.Revision, e.Kind, e.AsOf, e.N, e.SHA256, e.Entry.Report, e.Terms, e.Batches, e.UnplacedMs, e.Corrections}
 }
 
 // Periods lists the months that the store has data of, and those that are
@@ -61,9 +67,7 @@ func (b *Books) Periods(ctx context.Context, contracts []contract.Contract, now 
 		s := Standing{Month: m.String(), State: edition.State, ClosesAt: edition.ClosesAt, Revisions: []Revision{}}
 		for _, e := range ledger.Revisions(entries, m.String()) {
 			s.State = contract.Closed
-			s.Revisions = append(s.Revisions, Revision{
-				e.Revision, e.Kind, e.AsOf, e.N, e.SHA256, e.Entry.Report, e.Terms, e.UnplacedMs, e.Corrections,
-			})
+			s.Revisions = append(s.Revisions, RevisionOf(e))
 		}
 		out = append(out, s)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -124,15 +125,33 @@ func writeBundle(out, id string, files []claim.File) error {
 	return nil
 }
 
+// checkedBundle is what claim verify answers, in JSON.
+type checkedBundle struct {
+	ID        string         `json:"id"`
+	Contract  string         `json:"contract"`
+	Class     contract.Class `json:"class"`
+	ClaimedMs int64          `json:"claimed_gpu_ms"`
+	// ShownMs is what the records show to be lost; absent for incidents of a
+	// tranche, which have none.
+	ShownMs int64         `json:"shown_gpu_ms,omitempty"`
+	Files   int           `json:"files"`
+	Records int           `json:"records"`
+	Batches int           `json:"batches"`
+	Closed  *claim.Closed `json:"closed,omitempty"`
+}
+
 func newClaimVerify() *cobra.Command {
-	return &cobra.Command{
+	var head, output string
+	cmd := &cobra.Command{
 		Use:   "verify DIR|FILE.tar.gz",
 		Short: "Check a bundle of evidence, without a collector",
 		Long: `verify says whether a bundle is whole and unchanged, its batches are a chain,
 and its records show at least the loss that is claimed. It cannot say who wrote
-the bundle.`,
-		Example: "  gpumeter claim verify evidence/",
-		Args:    oneArg("DIR"),
+the bundle. The bundle of a month that is closed names the ledger's entry; with
+--head, it must be the one that was kept elsewhere.`,
+		Example: `  gpumeter claim verify evidence/
+  gpumeter claim verify evidence.tar.gz --head 4f1c…`,
+		Args: oneArg("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			files, err := readBundle(args[0])
 			if err != nil {
@@ -142,11 +161,45 @@ the bundle.`,
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "ok: %s, %s, %s GPU-hours claimed\n", v.Incident.ID, v.Incident.Class, contract.Hours(v.Incident.GPUMs))
-			fmt.Fprintf(cmd.OutOrStdout(), "%d files, %d records in %d batches\n", v.Files, v.Records, v.Batches)
-			return nil
+			if head != "" && (v.Closed == nil || v.Closed.SHA256 != head) {
+				return fmt.Errorf("verify bundle: it does not name the ledger's entry %s%s", head, namesInstead(v.Closed))
+			}
+			return writeChecked(cmd.OutOrStdout(), v, output)
 		},
 	}
+	cmd.Flags().StringVar(&head, "head", "", "SHA-256 of the entry with which its month was closed (see gpumeter periods)")
+	outputFlag(cmd, &output)
+	return cmd
+}
+
+func namesInstead(c *claim.Closed) string {
+	if c == nil {
+		return ": its month was not closed"
+	}
+	return ", but " + c.SHA256
+}
+
+func writeChecked(w io.Writer, v claim.Verified, output string) error {
+	x := &v.Incident
+	switch output {
+	case "json":
+		return writeIndented(w, checkedBundle{x.ID, x.Contract, x.Class, x.GPUMs, v.LostMs, v.Files, v.Records, v.Batches, v.Closed})
+	case "csv":
+		head := ""
+		if v.Closed != nil {
+			head = v.Closed.SHA256
+		}
+		return csv.NewWriter(w).WriteAll([][]string{
+			{"id", "contract", "class", "claimed_gpu_ms", "shown_gpu_ms", "files", "records", "batches", "closed_sha256"},
+			{x.ID, x.Contract, string(x.Class), fmt.Sprint(x.GPUMs), fmt.Sprint(v.LostMs), fmt.Sprint(v.Files), fmt.Sprint(v.Records), fmt.Sprint(v.Batches), head},
+		})
+	}
+	fmt.Fprintf(w, "ok: %s, %s, %s GPU-hours claimed\n", x.ID, x.Class, contract.Hours(x.GPUMs))
+	fmt.Fprintf(w, "%d files, %d records in %d batches\n", v.Files, v.Records, v.Batches)
+	if v.Closed != nil {
+		fmt.Fprintf(w, "%s is closed: ledger entry %d, %s\n", v.Closed.Month, v.Closed.Entry, v.Closed.SHA256)
+	}
+	return nil
 }
 
 func readBundle(name string) ([]claim.File, error) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -143,5 +144,43 @@ func TestClaimListSpeaksOfTheBillingZone(t *testing.T) {
 	out, err := gpumeter(t, "claim", "list", "--url", srv.URL)
 	if err != nil || !strings.Contains(out, "2026-10-05 09:00 EDT  26h30m") || !strings.Contains(out, "2026-10-05 09:00 EDT\n") {
 		t.Errorf("claim list: %v\n%s", err, out)
+	}
+}
+
+// TestBundleOfAClosedMonthNamesItsEntry exports an incident before and after
+// its month is closed.
+func TestBundleOfAClosedMonthNamesItsEntry(t *testing.T) {
+	data, contracts, _ := march(t)
+	from := []string{"--data", data, "--contracts", contracts}
+	run := func(args ...string) string {
+		t.Helper()
+		out, err := gpumeter(t, args...)
+		if err != nil {
+			t.Fatalf("gpumeter %v: %v", args, err)
+		}
+		return out
+	}
+	with := func(args ...string) []string { return append(args, from...) }
+	id := regexp.MustCompile(`(?m)^inc-[0-9a-f]{12}`).FindString(run(with("claim", "list", "--period", "2026-03", "-o", "csv")...))
+	dir := t.TempDir()
+	open, closed := filepath.Join(dir, "open"), filepath.Join(dir, "closed")
+	run(with("claim", "export", id, "--period", "2026-03", "--out", open)...)
+	var made []closedMonth
+	if err := json.Unmarshal([]byte(run(with("close", "-o", "json")...)), &made); err != nil || len(made) != 1 || made[0].Month != "2026-03" || made[0].Batches == "" {
+		t.Fatalf("closed %+v, %v", made, err)
+	}
+	run(with("claim", "export", id, "--period", "2026-03", "--out", closed)...)
+	head := made[0].SHA256
+	if out := run("claim", "verify", closed, "--head", head); !strings.HasSuffix(out, "2026-03 is closed: ledger entry 1, "+head+"\n") {
+		t.Errorf("verify says %q", out)
+	}
+	var checked checkedBundle
+	if err := json.Unmarshal([]byte(run("claim", "verify", closed, "-o", "json")), &checked); err != nil || checked.ID != id || checked.Closed == nil || checked.Closed.SHA256 != head {
+		t.Errorf("checked %+v, %v", checked, err)
+	}
+	for bundle, want := range map[string]string{open: "its month was not closed", closed: "but " + head} {
+		if _, err := gpumeter(t, "claim", "verify", bundle, "--head", strings.Repeat("0", 64)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("verify %s with another head: %v, want %q", bundle, err, want)
+		}
 	}
 }

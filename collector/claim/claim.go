@@ -26,8 +26,11 @@ const Around = time.Hour
 
 // Bundle is all that proves one incident.
 type Bundle struct {
-	StoreID  string
-	AsOf     time.Time // nothing after this moment is in it
+	StoreID string
+	AsOf    time.Time // nothing after this moment is in it
+	// Closed names the closing of the incident's month in the ledger; nil while it
+	// is not closed.
+	Closed   *Closed
 	Incident contract.Incident
 	// Contract is the incident's, with its tranche and promise only.
 	Contract contract.Contract
@@ -42,11 +45,20 @@ type Bundle struct {
 	WithHolders bool
 }
 
+// Closed is an entry of a store's ledger. Its hash stands for the closed month
+// and for the batches that it was made of.
+type Closed struct {
+	Month  string `json:"month"`
+	Entry  int    `json:"entry"`
+	SHA256 string `json:"sha256"`
+}
+
 // document is claim.json.
 type document struct {
 	Schema   string            `json:"schema"`
 	StoreID  string            `json:"store_id"`
 	AsOf     time.Time         `json:"as_of"`
+	Closed   *Closed           `json:"closed,omitempty"`
 	Incident contract.Incident `json:"incident"`
 	Excludes []string          `json:"exclusions_to_check"`
 	Evidence []string          `json:"evidence_wanted"`
@@ -72,7 +84,7 @@ func (b *Bundle) sla() *contract.SLA {
 }
 
 func (b *Bundle) document() document {
-	d := document{Schema: Schema, StoreID: b.StoreID, AsOf: b.AsOf.UTC(), Incident: b.Incident, Excludes: []string{}, Evidence: []string{},
+	d := document{Schema: Schema, StoreID: b.StoreID, AsOf: b.AsOf.UTC(), Closed: b.Closed, Incident: b.Incident, Excludes: []string{}, Evidence: []string{},
 		Agents: b.agents(), Holders: b.WithHolders}
 	if c := b.Incident.Claim; c != nil {
 		timeless := *c

@@ -19,9 +19,12 @@ import (
 // Verified is what a bundle that holds was found to hold.
 type Verified struct {
 	Incident contract.Incident
-	Files    int
-	Records  int
-	Batches  int
+	// Closed is the ledger's entry that the bundle names; nil where its month was
+	// not closed.
+	Closed  *Closed
+	Files   int
+	Records int
+	Batches int
 	// LostMs is what the records themselves show to be lost; zero for incidents
 	// of a tranche, which have none.
 	LostMs int64
@@ -90,7 +93,7 @@ func (v *check) claim() error {
 	if v.doc.Schema != Schema {
 		return fmt.Errorf("claim.json has schema %q, this program reads %q", v.doc.Schema, Schema)
 	}
-	v.out.Incident = v.doc.Incident
+	v.out.Incident, v.out.Closed = v.doc.Incident, v.doc.Closed
 	return nil
 }
 
