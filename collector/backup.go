@@ -45,6 +45,7 @@ func (c *Collector) backUp(ctx context.Context) {
 			case err == nil:
 				c.cfg.Log.Info("store backed up", "folder", to, "seconds", c.cfg.Now().Sub(began).Seconds())
 			case ctx.Err() == nil:
+				c.metrics.backupErrors.Inc()
 				c.cfg.Log.Error("store not backed up", "err", err)
 			}
 		}
@@ -67,6 +68,20 @@ func (b Backups) make(ctx context.Context, st backer, now time.Time) (string, er
 		}
 	}
 	return to, nil
+}
+
+// last says when the latest backup there was begun, as its name tells; zero if
+// there is none.
+func (b Backups) last() time.Time {
+	if b.Dir == "" {
+		return time.Time{}
+	}
+	names, err := b.list()
+	if err != nil || len(names) == 0 {
+		return time.Time{}
+	}
+	at, _ := time.Parse(backupLayout, names[len(names)-1]) // list has parsed it
+	return at
 }
 
 // list returns the names of the backups there, the oldest first. Other files

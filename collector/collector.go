@@ -31,6 +31,9 @@ type Config struct {
 	Linger time.Duration
 	// Backups are made of a store that can copy itself.
 	Backups Backups
+	// KeepMinutes is how long a store that can prune keeps records that say no
+	// more than hour records; zero keeps them for ever.
+	KeepMinutes time.Duration
 	// Version is the program's, for the page and the metrics.
 	Version string
 }

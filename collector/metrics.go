@@ -20,6 +20,9 @@ type metrics struct {
 	refusedPosts  *prometheus.CounterVec
 	commitErrors  prometheus.Counter
 	ledgerErrors  prometheus.Counter
+	pruneErrors   prometheus.Counter
+	prunedRecords prometheus.Counter
+	backupErrors  prometheus.Counter
 	commitSeconds prometheus.Histogram
 	reportSeconds prometheus.Histogram
 }
@@ -39,8 +42,11 @@ func newMetrics(c *Collector) *metrics {
 		refusedPosts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gpumeter_collector_refused_posts_total", Help: "Posts of which nothing was acknowledged, by HTTP status.",
 		}, []string{"code"}),
-		commitErrors: counter("gpumeter_collector_commit_errors_total", "Commits that the store refused."),
-		ledgerErrors: counter("gpumeter_collector_ledger_errors_total", "Times that closing or correcting months ended with an error."),
+		commitErrors:  counter("gpumeter_collector_commit_errors_total", "Commits that the store refused."),
+		ledgerErrors:  counter("gpumeter_collector_ledger_errors_total", "Times that closing or correcting months ended with an error."),
+		pruneErrors:   counter("gpumeter_collector_prune_errors_total", "Times that pruning old records ended with an error."),
+		prunedRecords: counter("gpumeter_collector_pruned_records_total", "Records taken away because hour records say the same."),
+		backupErrors:  counter("gpumeter_collector_backup_errors_total", "Backups that could not be made."),
 		commitSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "gpumeter_collector_commit_seconds", Help: "How long the store took for a commit.",
 			Buckets: []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30},
@@ -53,7 +59,8 @@ func newMetrics(c *Collector) *metrics {
 	for _, s := range []store.Status{store.Committed, store.Duplicate, store.Conflict} {
 		m.batches.WithLabelValues(string(s)) // a counter that appears late hides its first increase
 	}
-	m.registry.MustRegister(m.batches, m.records, m.quarantined, m.refusedPosts, m.commitErrors, m.ledgerErrors, m.commitSeconds, m.reportSeconds,
+	m.registry.MustRegister(m.batches, m.records, m.quarantined, m.refusedPosts, m.commitErrors, m.ledgerErrors,
+		m.pruneErrors, m.prunedRecords, m.backupErrors, m.commitSeconds, m.reportSeconds,
 		&gauges{c}, c.tally, c.outlook, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -80,6 +87,8 @@ func (m *metrics) count(s store.Status, b *usage.Batch) {
 	}
 }
 
+func (m *metrics) countPruned(p store.Pruned) { m.prunedRecords.Add(float64(p.Records)) }
+
 // gauges are read from the collector when they are asked for.
 type gauges struct{ c *Collector }
 
@@ -90,12 +99,13 @@ var (
 	modifiedDesc  = prometheus.NewDesc("gpumeter_collector_contract_file_modified_timestamp_seconds", "When the contract file in force was written.", nil, nil)
 	okDesc        = prometheus.NewDesc("gpumeter_collector_contract_file_ok", "1 if the contract file as it is now is in force, 0 if an earlier one is.", nil, nil)
 	failuresDesc  = prometheus.NewDesc("gpumeter_collector_contract_file_errors_total", "Times that the contract file was read and found wrong.", nil, nil)
+	backupDesc    = prometheus.NewDesc("gpumeter_collector_last_backup_timestamp_seconds", "When the latest backup that is whole was begun; absent while there is none.", nil, nil)
 	infoDesc      = prometheus.NewDesc("gpumeter_collector_info", "Always 1; the labels tell the version and the store.", []string{"version", "store_id"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{queueDesc, heldDesc, contractsDesc, modifiedDesc, okDesc, failuresDesc, infoDesc} {
+	for _, d := range []*prometheus.Desc{queueDesc, heldDesc, contractsDesc, modifiedDesc, okDesc, failuresDesc, backupDesc, infoDesc} {
 		ch <- d
 	}
 }
@@ -112,6 +122,9 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	gauge(contractsDesc, float64(book.contracts))
 	if !book.modified.IsZero() {
 		gauge(modifiedDesc, float64(book.modified.UnixMilli())/1000)
+	}
+	if at := g.c.cfg.Backups.last(); !at.IsZero() {
+		gauge(backupDesc, float64(at.Unix()))
 	}
 	ok := 1.0
 	if book.failing {

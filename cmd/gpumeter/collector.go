@@ -25,6 +25,7 @@ type collectorArgs struct {
 	AgentTokens, ReadTokens string
 	LogLevel                string
 	MemoryMiB               int64
+	KeepMinutes             string
 	Backups                 collector.Backups
 	Address                 collector.Address
 }
@@ -80,6 +81,7 @@ tls-cert and tls-key for the files that no flag names.`,
 	f.StringVar(&a.Backups.Dir, "backups", "", "folder of its own to back the embedded store up into, while it is used")
 	f.DurationVar(&a.Backups.Every, "backup-every", 24*time.Hour, "time between backups")
 	f.IntVar(&a.Backups.Keep, "backup-keep", 7, "backups to keep; older ones of this collector are deleted")
+	f.StringVar(&a.KeepMinutes, "keep-minutes", "35d", "how long to keep records that say no more than their hour records, such as 35d; 0 is for ever")
 	f.StringVar(&a.LogLevel, "log-level", "info", "debug, info, warn or error")
 	return cmd
 }
@@ -97,6 +99,10 @@ func runCollector(ctx context.Context, a collectorArgs) error {
 		return usageError{fmt.Errorf("memory limit of %d MiB is less than 64 MiB", a.MemoryMiB)}
 	}
 	if err := a.checkPlace(); err != nil {
+		return err
+	}
+	keep, err := keepMinutes(a.KeepMinutes)
+	if err != nil {
 		return err
 	}
 	tokens, err := a.tokens()
@@ -118,7 +124,7 @@ func runCollector(ctx context.Context, a collectorArgs) error {
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	c := collector.New(p.config(collector.Config{Book: book, Tokens: tokens, Backups: a.Backups, Now: time.Now, Log: log, Version: version}))
+	c := collector.New(p.config(collector.Config{Book: book, Tokens: tokens, Backups: a.Backups, KeepMinutes: keep, Now: time.Now, Log: log, Version: version}))
 	log.Info("collector runs", "listen", ln.Addr().String(), "data", a.Data, "store", p.store.ID())
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.Serve(ctx, ln) })
@@ -137,6 +143,21 @@ func (a *collectorArgs) takeCredentials() {
 	} {
 		*file = cmp.Or(*file, systemd.Credential(name))
 	}
+}
+
+// keepMinutes reads a span of days or hours; zero is for ever.
+func keepMinutes(s string) (time.Duration, error) {
+	if s == "0" {
+		return 0, nil
+	}
+	d, err := collector.ParseSince(s)
+	if err != nil {
+		return 0, usageError{fmt.Errorf("--keep-minutes %q is neither 0 nor a span of time such as 35d", s)}
+	}
+	if d < collector.LeastKeepMinutes {
+		return 0, usageError{fmt.Errorf("--keep-minutes %s is less than 3d: agents send again what is younger", s)}
+	}
+	return d, nil
 }
 
 func (a collectorArgs) tokens() (t collector.Tokens, err error) {

@@ -19,12 +19,15 @@ import (
 // about a second.
 const pruneMost = 50_000
 
-// Prune looks at some hours, at most a day: see store.Pruner. It takes turns
-// with RollUp. What it takes away leaves room in the database file for what
+// Prune looks at some hours, at most a day: see store.Pruner. It rolls
+// up before. What it takes away leaves room in the database file for what
 // comes; the file does not become smaller.
 func (d *DB) Prune(ctx context.Context, p store.Pruning) (store.Pruned, error) {
 	d.rollingUp.Lock()
 	defer d.rollingUp.Unlock()
+	if err := d.rollUp(ctx, d.options.Now()); err != nil {
+		return store.Pruned{}, err
+	}
 	out, err := d.prune(ctx, p)
 	if err != nil {
 		return store.Pruned{}, fmt.Errorf("prune records: %w", err)

@@ -33,6 +33,10 @@ const (
 func (d *DB) RollUp(ctx context.Context, now time.Time) error {
 	d.rollingUp.Lock()
 	defer d.rollingUp.Unlock()
+	return d.rollUp(ctx, now)
+}
+
+func (d *DB) rollUp(ctx context.Context, now time.Time) error {
 	until := min(max(0, now.Add(-rollAge).UnixMilli()/hourMs), math.MaxInt32)
 	for {
 		more, err := d.rollOn(ctx, int32(until))
