@@ -56,7 +56,14 @@ func TestStatementsRunOnTodaysClickHouse(t *testing.T) {
 					e.run(t, "CREATE TABLE "+temporary+" ENGINE = Memory AS "+rowsOf[temporary+" of "+name])
 				}
 			}
-			got, want := sorted(today.run(t, text)), sorted(old.run(t, text))
+			answer := func(e engine) []string {
+				rows := e.run(t, text)
+				if name == "roll" {
+					rows = e.run(t, "SELECT * FROM hours WHERE attempt = 77")
+				}
+				return sorted(strings.ReplaceAll(rows, ", ", ",")) // as in names of partitions
+			}
+			got, want := answer(today), answer(old)
 			if !slices.Equal(got, want) || len(got) == 0 && name != "raced" {
 				t.Errorf("today %d rows, before %d:\n%.2000s\n%.2000s", len(got), len(want), strings.Join(got, "\n"), strings.Join(want, "\n"))
 			}
@@ -182,6 +189,9 @@ func fill(t *testing.T, address string) {
 		}
 	}
 	if _, err := db.Append(t.Context(), all); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.RollUp(t.Context(), start.AddDate(0, 0, 2)); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.PutDocument(t.Context(), "a/1", []byte("body")); err != nil {

@@ -48,7 +48,7 @@ func (a *question) reach() owner.Span {
 }
 
 // maxRuns bounds the parts of a time in which records are compared.
-const maxRuns = 64
+const maxRuns = 16
 
 // runsOf returns the time of x that is not known, with the hours that are
 // rough, as few disjoint spans that hold little else.

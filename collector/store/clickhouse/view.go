@@ -66,8 +66,7 @@ func (v view) dayTable(spans []owner.Span) (*ext.Table, error) {
 	return table("asked_days", slices.Collect(maps.Keys(days)), func(day uint32) []any { return []any{day} }, ext.Column("day", "UInt32"))
 }
 
-// Events returns events of one millisecond by node, kind, GPU, value and
-// detail.
+// Events returns events in the order of store.Event.Compare.
 func (d *DB) Events(ctx context.Context, fromMs, toMs int64, limit int) ([]store.Event, error) {
 	return d.EventsOf(ctx, store.EventQuery{FromMs: fromMs, ToMs: toMs, Limit: limit})
 }
@@ -78,10 +77,7 @@ func (d *DB) EventsOf(ctx context.Context, q store.EventQuery) ([]store.Event, e
 	if err != nil {
 		return nil, fmt.Errorf("read events: %w", err)
 	}
-	slices.SortFunc(out, func(a, b store.Event) int {
-		return cmp.Or(cmp.Compare(a.AtMs, b.AtMs), cmp.Compare(a.Node, b.Node), cmp.Compare(a.Kind, b.Kind),
-			cmp.Compare(a.GPU, b.GPU), cmp.Compare(a.Value, b.Value), cmp.Compare(a.Detail, b.Detail))
-	})
+	slices.SortFunc(out, store.Event.Compare)
 	return out[:min(len(out), max(q.Limit, 0))], nil
 }
 
@@ -105,11 +101,27 @@ func (d *DB) eventsOf(ctx context.Context, q store.EventQuery) ([]store.Event, e
 	if err != nil {
 		return nil, err
 	}
-	return gather(ctx, d, v.ask(sqlEvents, numbers, kinds, nodes), func(r driver.Rows) (e store.Event, err error) {
+	type onNode struct {
+		store.Event
+		node int64
+	}
+	list, err := gather(ctx, d, v.ask(sqlEvents, numbers, kinds, nodes), func(r driver.Rows) (e onNode, err error) {
 		var at row
-		err = r.Scan(&at.agent, &at.epoch, &at.seq, &at.place, &e.Node, &e.AtMs, (*string)(&e.Kind), &e.GPU, &e.Value, &e.Detail)
+		err = r.Scan(&at.agent, &at.epoch, &at.seq, &at.place, &e.node, &e.Node, &e.AtMs, (*string)(&e.Kind), &e.GPU, &e.Value, &e.Detail)
 		return e, err
 	})
+	if err != nil {
+		return nil, err
+	}
+	on, out := make([]int64, len(list)), make([]store.Event, len(list))
+	for i, e := range list {
+		on[i], out[i] = e.node, e.Event
+	}
+	where, err := lookUp(ctx, d, &d.words.nodes, on, "node", sqlNodes, scanNode, maxUnits)
+	for i := range out {
+		out[i].Cloud = where[on[i]].Cloud
+	}
+	return out, err
 }
 
 // Extent is known of every partition, unless there are conflicts.
