@@ -112,7 +112,12 @@ func listens(address string) bool {
 type server struct {
 	*process
 	native, http, interserver string
+	secure                    string // native, with TLS; empty for none
+	tls                       keyPair
 }
+
+// keyPair names PEM files.
+type keyPair struct{ cert, key string }
 
 // alive reports whether a server answers statements.
 func (s *server) alive() bool { return listens(s.native) && listens(s.http) }
@@ -121,6 +126,7 @@ func (s *server) alive() bool { return listens(s.native) && listens(s.http) }
 type cluster struct {
 	Name      string
 	ZooKeeper string // port; empty for one node
+	Password  string // of the user meter; empty for none
 	Shards    [][]*server
 }
 
@@ -138,13 +144,19 @@ func startServers(t *testing.T, shards, replicas int) *cluster {
 		}
 		c.Shards = append(c.Shards, list)
 	}
+	c.start(t)
+	return c
+}
+
+// start starts the servers and waits for them.
+func (c *cluster) start(t *testing.T) {
+	t.Helper()
 	for _, s := range c.servers() {
 		s.process = run(t, configure(t, c, s), "clickhouse-server", "--config-file=config.xml")
 	}
 	for _, s := range c.servers() {
 		waitFor(t, "ClickHouse at "+s.native, s.alive, s.tail)
 	}
-	return c
 }
 
 func (c *cluster) servers() []*server {
@@ -176,7 +188,7 @@ func configure(t *testing.T, c *cluster, s *server) string {
 	for name, text := range map[string]string{"config.xml": configXML, "users.xml": usersXML} {
 		var out strings.Builder
 		tmpl := template.Must(template.New(name).Funcs(template.FuncMap{"port": port}).Parse(text))
-		err := tmpl.Execute(&out, map[string]any{"Dir": dir, "Server": s, "Native": s.native, "HTTP": s.http, "Interserver": s.interserver, "Cluster": c, "Hosts": hostsOf(c)})
+		err := tmpl.Execute(&out, map[string]any{"Dir": dir, "Server": s, "Native": s.native, "HTTP": s.http, "Interserver": s.interserver, "Secure": s.secure, "Cert": s.tls.cert, "Key": s.tls.key, "Password": c.Password, "Cluster": c, "Hosts": hostsOf(c)})
 		if err == nil {
 			err = os.WriteFile(filepath.Join(dir, name), []byte(out.String()), 0o600)
 		}
@@ -220,6 +232,10 @@ const configXML = `<yandex>
   <listen_host>127.0.0.1</listen_host><interserver_http_host>127.0.0.1</interserver_http_host>
   <tcp_port>{{port .Native}}</tcp_port><http_port>{{port .HTTP}}</http_port><interserver_http_port>{{port .Interserver}}</interserver_http_port>
   <mark_cache_size>67108864</mark_cache_size>
+{{- if .Secure}}
+  <tcp_port_secure>{{port .Secure}}</tcp_port_secure>
+  <openSSL><server><certificateFile>{{.Cert}}</certificateFile><privateKeyFile>{{.Key}}</privateKeyFile><verificationMode>none</verificationMode></server></openSSL>
+{{- end}}
 {{- if .Cluster.ZooKeeper}}
   <zookeeper><node><host>127.0.0.1</host><port>{{.Cluster.ZooKeeper}}</port></node><session_timeout_ms>5000</session_timeout_ms></zookeeper>
   <remote_servers><{{.Cluster.Name}}>
@@ -234,7 +250,8 @@ const configXML = `<yandex>
 
 const usersXML = `<yandex>
   <profiles><default><max_memory_usage>2000000000</max_memory_usage></default></profiles>
-  <users><default><password></password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></default></users>
+  <users><default><password></password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></default>
+    <meter><password>{{.Password}}</password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></meter></users>
   <quotas><default></default></quotas>
 </yandex>
 `
