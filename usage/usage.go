@@ -6,7 +6,10 @@
 // can speak for, and never idle time.
 package usage
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // Basis says how the holder of a GPU is known.
 type Basis string
@@ -141,6 +144,13 @@ type Cloud struct {
 	NodePool     string `json:"node_pool,omitempty" yaml:"node_pool"`
 	// Rack is the rack or the NVLink domain.
 	Rack string `json:"rack,omitempty" yaml:"rack"`
+}
+
+// Compare orders clouds by their fields, the widest first.
+func (c Cloud) Compare(o Cloud) int {
+	return cmp.Or(cmp.Compare(c.Provider, o.Provider), cmp.Compare(c.Account, o.Account), cmp.Compare(c.Region, o.Region),
+		cmp.Compare(c.Zone, o.Zone), cmp.Compare(c.Cluster, o.Cluster), cmp.Compare(c.NodePool, o.NodePool), cmp.Compare(c.Rack, o.Rack),
+		cmp.Compare(c.Reservation, o.Reservation), cmp.Compare(c.InstanceType, o.InstanceType), cmp.Compare(c.InstanceID, o.InstanceID))
 }
 
 // Node is one machine.

@@ -54,7 +54,7 @@ type Evidence interface {
 	// lo to hi, both inclusive, in order.
 	Links(ctx context.Context, agent, epoch string, lo, hi uint64) ([]Link, error)
 
-	// EventsOf returns events by time, node, kind, GPU, value and detail.
+	// EventsOf returns events in the order of Event.Compare.
 	EventsOf(ctx context.Context, q EventQuery) ([]Event, error)
 
 	// Beat makes durable that a collector which started at life.FromMs still

@@ -4,6 +4,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/gpumeter/gpumeter/contract"
@@ -22,10 +23,18 @@ const (
 	Conflict  Status = "conflict"
 )
 
-// Event is an event with the node it happened on.
+// Event is an event with the node it happened on: two clouds may have nodes of
+// one name.
 type Event struct {
-	Node string
+	Node  string
+	Cloud usage.Cloud
 	usage.Event
+}
+
+// Compare orders events by time, node, cloud, kind, GPU, value and detail.
+func (e Event) Compare(o Event) int {
+	return cmp.Or(cmp.Compare(e.AtMs, o.AtMs), cmp.Compare(e.Node, o.Node), e.Cloud.Compare(o.Cloud), cmp.Compare(e.Kind, o.Kind),
+		cmp.Compare(e.GPU, o.GPU), cmp.Compare(e.Value, o.Value), cmp.Compare(e.Detail, o.Detail))
 }
 
 // Extent is the span that the records in a store cover; zero if there are none.

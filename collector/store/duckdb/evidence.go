@@ -214,7 +214,7 @@ func (d *DB) EventsOf(ctx context.Context, q store.EventQuery) ([]store.Event, e
 	var out []store.Event
 	err = each(ctx, conn, sqlEventsOf, func(scan func(...any) error) error {
 		var e store.Event
-		err := scan(&e.Node, &e.AtMs, &e.Kind, &e.GPU, &e.Value, &e.Detail)
+		err := scan(eventFields(&e)...)
 		out = append(out, e)
 		return err
 	}, sql.Named("from", q.FromMs), sql.Named("to", q.ToMs), sql.Named("node", q.Node), sql.Named("kinds", kinds),

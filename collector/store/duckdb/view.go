@@ -50,8 +50,7 @@ func (d *DB) Seqs(_ context.Context, agent, epoch string) (usage.Ranges, error) 
 	return slices.Clone(d.state.seqs[feed{agent, epoch}]), nil
 }
 
-// Events returns events of one millisecond by node, kind, GPU, value and
-// detail.
+// Events returns events in the order of store.Event.Compare.
 func (d *DB) Events(ctx context.Context, fromMs, toMs int64, limit int) ([]store.Event, error) {
 	var out []store.Event
 	conn, release, err := d.conn(ctx)
@@ -61,7 +60,7 @@ func (d *DB) Events(ctx context.Context, fromMs, toMs int64, limit int) ([]store
 	defer release()
 	err = each(ctx, conn, sqlEvents, func(scan func(...any) error) error {
 		var e store.Event
-		err := scan(&e.Node, &e.AtMs, &e.Kind, &e.GPU, &e.Value, &e.Detail)
+		err := scan(eventFields(&e)...)
 		out = append(out, e)
 		return err
 	}, fromMs, toMs, int64(max(limit, 0)))
@@ -69,6 +68,13 @@ func (d *DB) Events(ctx context.Context, fromMs, toMs int64, limit int) ([]store
 		return nil, fmt.Errorf("read events: %w", err)
 	}
 	return out, nil
+}
+
+// eventFields are where the columns of an event go.
+func eventFields(e *store.Event) []any {
+	c := &e.Cloud
+	return []any{&e.Node, &c.Provider, &c.Account, &c.Region, &c.Zone, &c.Cluster, &c.NodePool, &c.Rack, &c.Reservation, &c.InstanceType, &c.InstanceID,
+		&e.AtMs, &e.Kind, &e.GPU, &e.Value, &e.Detail}
 }
 
 // Extent needs no table.

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -147,8 +146,7 @@ func (m *Model) Seqs(_ context.Context, agent, epoch string) (usage.Ranges, erro
 	return out, nil
 }
 
-// Events returns events of one millisecond by node, kind, GPU, value and
-// detail.
+// Events returns events in the order of store.Event.Compare.
 func (m *Model) Events(_ context.Context, fromMs, toMs int64, limit int) ([]store.Event, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -156,14 +154,11 @@ func (m *Model) Events(_ context.Context, fromMs, toMs int64, limit int) ([]stor
 	for _, s := range m.batches {
 		for _, e := range s.Batch.Events {
 			if fromMs <= e.AtMs && e.AtMs < toMs {
-				out = append(out, store.Event{Node: s.Batch.Node.Name, Event: e})
+				out = append(out, store.Event{Node: s.Batch.Node.Name, Cloud: s.Batch.Node.Cloud, Event: e})
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b store.Event) int {
-		return cmp.Or(cmp.Compare(a.AtMs, b.AtMs), cmp.Compare(a.Node, b.Node), cmp.Compare(a.Kind, b.Kind),
-			cmp.Compare(a.GPU, b.GPU), cmp.Compare(a.Value, b.Value), cmp.Compare(a.Detail, b.Detail))
-	})
+	slices.SortFunc(out, store.Event.Compare)
 	return out[:min(len(out), max(limit, 0))], nil
 }
 

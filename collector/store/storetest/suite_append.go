@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -212,10 +213,14 @@ func returnsEventsByTime(t *testing.T, open Open) {
 	start := usage.Event{AtMs: t0, Kind: usage.EventAgentStart}
 	step := usage.Event{AtMs: t0 + 2, Kind: usage.EventClockStep, Value: -5}
 	old := usage.Event{AtMs: -1, Kind: usage.EventPause}
+	here := from(1, 1, nil).Batch.Node.Cloud
+	elsewhere := usage.Cloud{Provider: "azure", Account: "7", Region: "r", Zone: "z", InstanceType: "t", InstanceID: "i", Reservation: "v", Cluster: "c", NodePool: "p", Rack: "k"}
 	add(t, st, []usage.Sealed{
 		from(1, 1, func(b *usage.Batch) { b.Events = []usage.Event{xid, start} }),
 		from(2, 1, nil),
 		from(3, 1, func(b *usage.Batch) { b.Node.Name, b.Events = "node-0", []usage.Event{step, old} }),
+		// The same name in another cloud.
+		from(4, 1, func(b *usage.Batch) { b.Node.Name, b.Node.Cloud, b.Events = "node-0", elsewhere, []usage.Event{step} }),
 	})
 	f := func(fromMs, toMs int64, limit int, want ...store.Event) {
 		t.Helper()
@@ -227,11 +232,14 @@ func returnsEventsByTime(t *testing.T, open Open) {
 			t.Errorf("events of [%d, %d), at most %d (-got +want):\n%s", fromMs, toMs, limit, diff)
 		}
 	}
+	on := func(node string, cloud usage.Cloud, e usage.Event) store.Event { return store.Event{Node: node, Cloud: cloud, Event: e} }
 	n0, n1 := "node-0", "node-1"
-	f(t0, t0+3, 10, store.Event{Node: n1, Event: start}, store.Event{Node: n0, Event: step}, store.Event{Node: n1, Event: xid})
-	f(t0, t0+3, 2, store.Event{Node: n1, Event: start}, store.Event{Node: n0, Event: step})
-	f(t0, t0+2, 10, store.Event{Node: n1, Event: start})
-	f(-10, 0, 10, store.Event{Node: n0, Event: old})
+	all := []store.Event{on(n1, here, start), on(n0, here, step), on(n0, elsewhere, step), on(n1, here, xid)}
+	slices.SortFunc(all, store.Event.Compare)
+	f(t0, t0+3, 10, all...)
+	f(t0, t0+3, 2, all[:2]...)
+	f(t0, t0+2, 10, on(n1, here, start))
+	f(-10, 0, 10, on(n0, here, old))
 	f(t0+3, t0+9, 10)
 	f(t0, t0+3, 0)
 }
