@@ -21,6 +21,7 @@ import (
 	"github.com/gpumeter/gpumeter/agent/holder/kubelet"
 	"github.com/gpumeter/gpumeter/agent/holder/slurm"
 	"github.com/gpumeter/gpumeter/agent/scan"
+	"github.com/gpumeter/gpumeter/cmd/internal/command"
 	"github.com/gpumeter/gpumeter/cmd/internal/doctor"
 	"github.com/gpumeter/gpumeter/metric"
 	"github.com/gpumeter/gpumeter/usage"
@@ -178,8 +179,8 @@ func TestDoctorGolden(t *testing.T) {
 func doctored(t *testing.T, scenario string, env []string, args ...string) (map[string][]doctor.Finding, int) {
 	t.Helper()
 	dir := t.TempDir()
-	file := filepath.Join(dir, "scenario")
-	if err := os.WriteFile(file, []byte(scenario), 0o644); err != nil {
+	file, empty := filepath.Join(dir, "scenario"), filepath.Join(dir, "agent.env")
+	if err := errors.Join(os.WriteFile(file, []byte(scenario), 0o644), os.WriteFile(empty, nil, 0o644)); err != nil {
 		t.Fatal(err)
 	}
 	lib, err := library()
@@ -187,7 +188,7 @@ func doctored(t *testing.T, scenario string, env []string, args ...string) (map[
 		t.Fatal(err)
 	}
 	var out, said bytes.Buffer
-	cmd := exec.Command(os.Args[0], append([]string{"doctor", "-o", "json", "--nvml", lib, "--cloud", "off", "--state", filepath.Join(dir, "state"), "--listen", "127.0.0.1:0"}, args...)...)
+	cmd := exec.Command(os.Args[0], append([]string{"doctor", "-o", "json", "--env-file", empty, "--nvml", lib, "--cloud", "off", "--state", filepath.Join(dir, "state"), "--listen", "127.0.0.1:0"}, args...)...)
 	cmd.Env = slices.Concat(os.Environ(), []string{commandEnv + "=1", "GPUMETER_SIM_SCENARIO=" + file}, env)
 	cmd.Stdout, cmd.Stderr = &out, &said
 	_ = cmd.Run()
@@ -293,3 +294,6 @@ func TestDoctorReadsTheSettingsOfTheInstalledAgent(t *testing.T) {
 	f("GPUMETER_AGENT_WINDOW=7m\n", doctor.Fault, "window 7m")
 	f("hello\n", doctor.Fault, env+":1: want NAME=VALUE")
 }
+
+// exitCode is what the program ends with after an error.
+func exitCode(err error) int { return command.Status(err) }

@@ -19,19 +19,19 @@ type installed struct {
 
 // Files of an installed agent.
 const (
-	defaultEnv  = "/etc/gpumeter/agent.env"
-	defaultFile = "/etc/gpumeter/agent.yaml"
-	tokenName   = "agent.token"  // beside the settings
-	caName      = "agent-ca.pem" // the same
+	defaultEnv = "/etc/gpumeter/agent.env"
+	fileName   = "agent.yaml"   // beside it, as the others
+	tokenName  = "agent.token"  // the unit gives it to the agent
+	caName     = "agent-ca.pem" // of the collector
 )
 
 func (s *installed) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.env, "env-file", defaultEnv, "settings of the installed agent, as variables; what the environment says goes before them")
-	fs.StringVar(&s.file, "config", defaultFile, "YAML file with settings; the variables go before them")
+	fs.StringVar(&s.file, "config", "", "YAML file with settings; the variables go before them (default: "+fileName+" beside them)")
 }
 
-// token is where the unit takes the token from.
-func (s *installed) token() string { return filepath.Join(filepath.Dir(s.env), tokenName) }
+// beside is a file in the folder of the settings.
+func (s *installed) beside(name string) string { return filepath.Join(filepath.Dir(s.env), name) }
 
 // load gives c what flags do not: what the agent reads that the unit starts. A
 // file that nobody named need not be there. It returns the files that are.
@@ -48,15 +48,18 @@ func (s *installed) load(c *config, flags *pflag.FlagSet) (read []string, err er
 	if err := fillFrom(flags, s.env, text); err != nil {
 		return read, err
 	}
+	named := s.file != ""
+	s.file = cmp.Or(s.file, s.beside(fileName))
 	switch err := c.load(s.file, flags); {
-	case errors.Is(err, fs.ErrNotExist) && !flags.Changed("config"):
+	case errors.Is(err, fs.ErrNotExist) && !named:
 	case err != nil:
 		return read, err
 	default:
 		read = append(read, s.file)
 	}
-	if _, err := os.Stat(s.token()); err == nil && c.Collector != "" {
-		c.TokenFile = cmp.Or(c.TokenFile, s.token())
+	token := s.beside(tokenName)
+	if _, err := os.Stat(token); err == nil && c.Collector != "" {
+		c.TokenFile = cmp.Or(c.TokenFile, token)
 	}
 	return read, c.validate()
 }

@@ -2,59 +2,25 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"os"
-	"os/signal"
-	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/gpumeter/gpumeter/cmd/internal/command"
 )
 
 // version is set by the build.
 var version = "dev"
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	// The first signal asks for an orderly end; a second one ends at once.
-	context.AfterFunc(ctx, stop)
-	cmd := newRoot()
-	if err := cmd.ExecuteContext(ctx); err != nil {
-		if !said(err) {
-			fmt.Fprintln(os.Stderr, "gpumeter-agent:", err)
-		}
-		stop()
-		os.Exit(exitCode(err))
-	}
-}
+func main() { os.Exit(command.Run(newRoot())) }
 
 // usageError marks an error of how the command was called.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// exitCode is 2 for wrong usage and 1 for everything else, except where a
-// command has a status of its own. Some errors of usage are cobra's own, and it
-// gives them no type.
-func exitCode(err error) int {
-	var own exitError
-	if errors.As(err, &own) {
-		return own.status
-	}
-	var u usageError
-	if errors.As(err, &u) {
-		return 2
-	}
-	for _, cobras := range []string{"required flag(s)", "unknown command", "if any flags in the group"} {
-		if strings.HasPrefix(err.Error(), cobras) {
-			return 2
-		}
-	}
-	return 1
-}
+// ExitStatus is that of wrong usage.
+func (e usageError) ExitStatus() int { return command.Usage }
 
 func newRoot() *cobra.Command {
 	cmd := &cobra.Command{

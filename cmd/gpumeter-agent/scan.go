@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -143,6 +142,9 @@ func (e exitError) Error() string {
 
 func (e exitError) Unwrap() error { return e.error }
 
+// ExitStatus is the status.
+func (e exitError) ExitStatus() int { return e.status }
+
 // unknownStatus gives an error, if there is one, the status of what could not be
 // looked at: a monitor must not take a wrong flag for a broken GPU.
 func unknownStatus(err error) error {
@@ -150,10 +152,4 @@ func unknownStatus(err error) error {
 		return nil
 	}
 	return exitError{scan.Unknown.ExitCode(), err}
-}
-
-// said reports whether an error has nothing more to say.
-func said(err error) bool {
-	var e exitError
-	return errors.As(err, &e) && e.error == nil
 }

@@ -126,7 +126,7 @@ func (a *upArgs) settings() ([]setting, error) {
 	}
 	out = append(out, variable("collector", a.join))
 	if a.config.CAFile != "" {
-		out = append(out, variable("ca-file", filepath.Join(filepath.Dir(a.at.env), caName)))
+		out = append(out, variable("ca-file", a.at.beside(caName)))
 	}
 	slices.SortFunc(out, func(x, y setting) int { return strings.Compare(x.name, y.name) })
 	return out, nil
@@ -194,8 +194,8 @@ func (a *upArgs) plan(settings []setting) ([]change, error) {
 		from, to, what string
 		mode           fs.FileMode
 	}{
-		{a.config.CAFile, filepath.Join(filepath.Dir(a.at.env), caName), "the collector's authority", 0o644},
-		{a.config.TokenFile, a.at.token(), "the token", 0o600},
+		{a.config.CAFile, a.at.beside(caName), "the collector's authority", 0o644},
+		{a.config.TokenFile, a.at.beside(tokenName), "the token", 0o600},
 	} {
 		if copied.from == "" {
 			continue

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/gpumeter/gpumeter/cmd/internal/command"
 )
 
 // commands are all that people can find, by path: "claim list".
@@ -87,3 +89,6 @@ func TestREADMENamesEveryCommand(t *testing.T) {
 		}
 	}
 }
+
+// exitCode is what the program ends with after an error.
+func exitCode(err error) int { return command.Status(err) }

@@ -3,36 +3,26 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/gpumeter/gpumeter/cmd/internal/command"
 )
 
 // version is set by the build.
 var version = "dev"
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	// The first signal asks for an orderly end; a second one ends at once.
-	context.AfterFunc(ctx, stop)
-	if err := newRoot().ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "gpumeter:", err)
-		stop()
-		os.Exit(exitCode(err))
-	}
-}
+func main() { os.Exit(command.Run(newRoot())) }
 
 // usageError marks an error of how the command was called.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
+
+// ExitStatus is that of wrong usage.
+func (e usageError) ExitStatus() int { return command.Usage }
 
 // codeError marks an error with an exit code of its own.
 type codeError struct {
@@ -42,25 +32,8 @@ type codeError struct {
 
 func (e codeError) Unwrap() error { return e.error }
 
-// exitCode is 2 for wrong usage, a code that an error has for itself, and 1
-// for everything else. Some errors of usage
-// are cobra's own, and it gives them no type.
-func exitCode(err error) int {
-	var u usageError
-	if errors.As(err, &u) {
-		return 2
-	}
-	var c codeError
-	if errors.As(err, &c) {
-		return c.code
-	}
-	for _, cobras := range []string{"required flag(s)", "unknown command", "if any flags in the group"} {
-		if strings.HasPrefix(err.Error(), cobras) {
-			return 2
-		}
-	}
-	return 1
-}
+// ExitStatus is the code.
+func (e codeError) ExitStatus() int { return e.code }
 
 func newRoot() *cobra.Command {
 	cmd := &cobra.Command{
