@@ -2,24 +2,45 @@ package collector_test
 
 import (
 	"bytes"
+	"context"
+	"database/sql/driver"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	duck "github.com/duckdb/duckdb-go/v2"
+
 	"github.com/gpumeter/gpumeter/collector"
 	"github.com/gpumeter/gpumeter/collector/store/duckdb"
+	simulated "github.com/gpumeter/gpumeter/sim/fleet"
 	"github.com/gpumeter/gpumeter/usage"
 )
 
-// BenchmarkPost sends posts of 20 batches of 8 records each over HTTP to a
-// collector on DuckDB, as many at a time as there are agents, and reports how
-// many records a second are durable.
+// What BenchmarkPost sends: the minutes of a simulated fleet of 1,260 nodes in
+// five clouds, packed as agents pack them before the clock runs.
+const postGPUs = 8000
+
+// BenchmarkPost sends posts to a collector on DuckDB over HTTP and waits until
+// each is durable. In minute, a post is one minute of a node, as agents send
+// when all is well, from 512 of them at a time; in backlog it is 250 minutes of
+// one, as they send after an outage, from 64. The client is on the same cores.
+// Bare puts the records of minute into a table of the same columns with
+// nothing but DuckDB's appender, as many in a transaction as the collector
+// takes at most.
 func BenchmarkPost(b *testing.B) {
-	const agents, batches, gpus = 64, 20, 8
+	b.Run("minute", func(b *testing.B) { benchmarkPost(b, 1, 512) })
+	b.Run("backlog", func(b *testing.B) { benchmarkPost(b, 250, 64) })
+	b.Run("bare", benchmarkBareInsert)
+}
+
+func benchmarkPost(b *testing.B, minutes, senders int) {
 	st, err := duckdb.Open(b.Context(), b.TempDir(), duckdb.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
@@ -31,45 +52,72 @@ func BenchmarkPost(b *testing.B) {
 	})
 	server := httptest.NewServer(start(b, collector.Config{Store: st, Now: time.Now}))
 	b.Cleanup(server.Close)
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: agents}}
-	var agent, sent atomic.Int64
+	posts, records, size := fleetPosts(b, minutes)
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: senders}}
+	waits := make([]time.Duration, b.N)
+	var next atomic.Int64
+	var all sync.WaitGroup
 	b.ReportAllocs()
-	b.SetParallelism(agents)
 	b.ResetTimer()
-	b.RunParallel(func(pb *testing.PB) {
-		id := fmt.Sprintf("%032x", agent.Add(1))
-		seq := uint64(1)
-		for pb.Next() {
-			body := packed(b, manyLines(b, id, &seq, batches, gpus))
-			sent.Add(int64(len(body)))
-			if err := send(client, server.URL, body); err != nil {
-				b.Error(err)
-				return
+	for range min(senders, b.N) {
+		all.Go(func() {
+			for i := next.Add(1) - 1; i < int64(b.N); i = next.Add(1) - 1 {
+				begin := time.Now()
+				if err := send(client, server.URL, posts[i]); err != nil {
+					b.Error(err)
+					return
+				}
+				waits[i] = time.Since(begin)
 			}
-		}
-	})
+		})
+	}
+	all.Wait()
 	b.StopTimer()
-	b.ReportMetric(float64(b.N*batches*gpus)/b.Elapsed().Seconds(), "records/s")
-	b.ReportMetric(float64(sent.Load())/float64(b.N*batches*gpus), "wire-B/record")
+	slices.Sort(waits)
+	b.ReportMetric(float64(records)/b.Elapsed().Seconds(), "records/s")
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "posts/s")
+	b.ReportMetric(float64(size)/float64(records), "wire-B/record")
+	b.ReportMetric(waits[(b.N-1)*99/100].Seconds()*1e3, "p99-ms")
 }
 
-// manyLines is the body of a post of n batches that follow seq.
-func manyLines(b *testing.B, agent string, seq *uint64, n, gpus int) []byte {
-	var out []byte
-	for range n {
-		x := batch(agent, *seq)
-		*seq++
-		r := x.Records[0]
-		x.GPUs, x.Records = nil, nil
-		for i := range gpus {
-			r.GPU = fmt.Sprintf("GPU-%s-%d", agent[24:], i)
-			x.GPUs = append(x.GPUs, usage.GPU{UUID: r.GPU, Model: "H100", Index: i})
-			x.Records = append(x.Records, r)
+// fleetPosts are b.N bodies of so many minutes of a node each, and how many
+// records and bytes they are.
+func fleetPosts(b *testing.B, minutes int) (posts [][]byte, records, size int) {
+	agents := fleetAgents(b)
+	for i := range b.N {
+		var body []byte
+		for range minutes {
+			s := nextMinute(b, agents[i%len(agents)])
+			records += len(s.Batch.Records)
+			body = usage.AppendLine(body, s.Body, s.Hash)
 		}
-		s := seal(b, x)
-		out = usage.AppendLine(out, s.Body, s.Hash)
+		posts = append(posts, packed(b, body))
+		size += len(posts[i])
 	}
-	return out
+	return posts, records, size
+}
+
+// fleetAgents stand where no node comes any more.
+func fleetAgents(b *testing.B) []*simulated.Agent {
+	now := time.Now()
+	f, err := simulated.New(simulated.Config{Seed: 1, GPUs: postGPUs, Start: now.Add(-21 * 24 * time.Hour)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return f.Agents(now.Add(-5 * time.Minute))
+}
+
+// nextMinute is the next minute of which a node says anything.
+func nextMinute(b *testing.B, a *simulated.Agent) usage.Sealed {
+	for {
+		s, ok, err := a.Next()
+		if err != nil {
+			b.Fatal(err)
+		}
+		if ok {
+			return s
+		}
+	}
 }
 
 func send(client *http.Client, url string, body []byte) error {
@@ -87,4 +135,54 @@ func send(client *http.Client, url string, body []byte) error {
 		return fmt.Errorf("status %s", resp.Status)
 	}
 	return nil
+}
+
+// bareGroup is how many rows share a transaction.
+const bareGroup = 32_768
+
+func benchmarkBareInsert(b *testing.B) {
+	var rows []usage.Record
+	agents := fleetAgents(b)
+	for i := range b.N {
+		rows = append(rows, nextMinute(b, agents[i%len(agents)]).Batch.Records...)
+	}
+	connector, err := duck.NewConnector(filepath.Join(b.TempDir(), "bare.duckdb"), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer connector.Close()
+	conn, err := connector.Connect(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close()
+	exec := func(text string) {
+		if _, err := conn.(driver.ExecerContext).ExecContext(context.Background(), text, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+	exec(`CREATE TABLE records (unit INTEGER, stream INTEGER, seq UBIGINT, holder INTEGER, reason INTEGER, start_ms BIGINT, end_ms BIGINT,
+		unhealthy_ms INTEGER, unallocated_ms INTEGER, idle_ms INTEGER, unmeasured_ms INTEGER, busy_ms INTEGER,
+		sm_active_ms INTEGER, sm_known_ms INTEGER, energy_mj BIGINT, energy_known_ms INTEGER)`)
+	b.ResetTimer()
+	for at := 0; at < len(rows); at += bareGroup {
+		exec("BEGIN")
+		a, err := duck.NewAppenderFromConn(conn, "", "records")
+		if err != nil {
+			b.Fatal(err)
+		}
+		for i, r := range rows[at:min(at+bareGroup, len(rows))] {
+			err := a.AppendRow(int32(i), int32(i/8), uint64(at), int32(i%100), int32(1), r.StartMs, r.EndMs,
+				r.UnhealthyMs, r.UnallocatedMs, r.IdleMs, r.UnmeasuredMs, r.BusyMs, r.SMActiveMs, r.SMKnownMs, r.EnergyMJ, r.EnergyKnownMs)
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := a.Close(); err != nil {
+			b.Fatal(err)
+		}
+		exec("COMMIT")
+	}
+	b.StopTimer()
+	b.ReportMetric(float64(len(rows))/b.Elapsed().Seconds(), "records/s")
 }

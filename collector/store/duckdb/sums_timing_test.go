@@ -25,11 +25,11 @@ func month(b *testing.B, dir string) {
 	if err := db.Close(); err != nil {
 		b.Fatal(err)
 	}
-	text, err := os.ReadFile("testdata/month.sql")
+	text, err := os.ReadFile("testdata/hours.sql")
 	if err != nil {
 		b.Fatal(err)
 	}
-	sql := strings.NewReplacer("$gpus", fmt.Sprint(*benchGPUs), "$first", fmt.Sprintf("%d::BIGINT", t0/hour)).Replace(string(text))
+	sql := strings.NewReplacer("$gpus", fmt.Sprint(*benchGPUs), "$days", "30", "$first", fmt.Sprintf("%d::BIGINT", t0/hour)).Replace(string(text))
 	path := filepath.Join(dir, database)
 	if err := alter(path, sql); err != nil {
 		b.Fatal(err)
