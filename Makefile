@@ -16,7 +16,7 @@ BUILD   := $(GO) build -trimpath -tags grpcnotrace -ldflags "-s -w -X main.versi
 TOOL    := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help tools build sim run test lint race fuzz torture e2e e2e-slurm e2e-clickhouse e2e-kubernetes chart servers bench gpu-check dashboards man clean
+.PHONY: help tools build sim run test lint race fuzz torture e2e e2e-slurm e2e-clickhouse e2e-kubernetes chart servers bench bench-plot gpu-check dashboards man clean
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -113,8 +113,15 @@ e2e-kubernetes: build ## ask a real Kubernetes API server what the agent asks, a
 chart: tools ## render the Helm chart with six sets of values and hold it to Kubernetes' types
 	cd packaging/helm && $(GO) vet ./... && $(GO) test ./...
 
-bench: tools ## run the benchmarks and print one table
-	@$(GO) test -run '^$$' -bench . -benchmem ./... | awk '/^Benchmark/ {print}' | column -t
+# BENCH narrows the rows by their names in the table. The plot is apart: it
+# takes as long as the table.
+BENCH ?=
+bench bench-plot: export GPUMETER_SIM_DIR := $(CURDIR)/bin/sim
+bench: tools sim ## measure what is held to a figure, beside the bare engine, and print one table; BENCH=REGEX narrows it
+	@$(GO) run ./bench -run '$(BENCH)'
+
+bench-plot: tools ## measure how reports grow with fleet and span, and draw docs/performance.svg
+	@$(GO) run ./bench -plot docs/performance.svg
 
 gpu-check: build ## on a machine with GPUs: ask the driver for everything, measure the agent, print a page for docs/hardware
 	@bin/gpumeter-agent probe
