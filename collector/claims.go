@@ -99,12 +99,18 @@ func watch(ctx context.Context, st store.Store, contracts []contract.Contract, m
 		return nil, fmt.Errorf("read events: there are more than %d starts and stops of agents: whose an incident is cannot be told", maxWatched)
 	}
 	for _, e := range events {
-		w.Events = append(w.Events, contract.NodeEvent{Node: e.Node, Event: e.Event})
+		w.Events = append(w.Events, contract.NodeEvent{Machine: machineOf(e), Event: e.Event})
 	}
 	if w.Lives, err = st.Lives(ctx); err != nil {
 		return nil, err
 	}
 	return w, nil
+}
+
+// machineOf is the node that an event happened on.
+func machineOf(e store.Event) contract.Machine {
+	c := &e.Cloud
+	return contract.Machine{Node: e.Node, Provider: c.Provider, Account: c.Account, Region: c.Region, Cluster: c.Cluster}
 }
 
 // ClaimBundle gathers the evidence of one incident of a month. With holders, it
@@ -166,6 +172,7 @@ func gather(ctx context.Context, st store.Store, b *claim.Bundle, w *contract.Wa
 	if to > w.AsOfMs {
 		to = w.AsOfMs
 	}
+	machines := contract.MachinesOf(w.Presences)
 	spans, nodes := witnesses(x, w.Presences, from, to)
 	err := st.Entries(ctx, spans, func(e store.Entry) error {
 		b.Entries = append(b.Entries, e)
@@ -175,14 +182,18 @@ func gather(ctx context.Context, st store.Store, b *claim.Bundle, w *contract.Wa
 		return err
 	}
 	for _, node := range nodes {
-		events, err := st.EventsOf(ctx, store.EventQuery{FromMs: from, ToMs: to, Node: node, Limit: maxBundled})
+		events, err := st.EventsOf(ctx, store.EventQuery{FromMs: from, ToMs: to, Node: node.Node, Limit: maxBundled})
 		if err != nil {
 			return err
 		}
 		if len(events) == maxBundled {
-			return fmt.Errorf("read events: node %s has more than %d around incident %s", node, maxBundled, x.ID)
+			return fmt.Errorf("read events: node %s has more than %d around incident %s", node.Node, maxBundled, x.ID)
 		}
-		b.Events = append(b.Events, events...)
+		for _, e := range events {
+			if machines.Known(machineOf(e)) == node {
+				b.Events = append(b.Events, e)
+			}
+		}
 	}
 	b.Events = slices.DeleteFunc(b.Events, func(e store.Event) bool {
 		return e.GPU != "" && !slices.Contains(x.GPUs, e.GPU) && !slices.Contains(x.DownBy, e.GPU)
@@ -193,22 +204,25 @@ func gather(ctx context.Context, st store.Store, b *claim.Bundle, w *contract.Wa
 // witnesses returns the units whose records tell of an incident, and the nodes
 // that they are in, the incident's first: the GPUs that were lost, and those
 // that took their node or rack down.
-func witnesses(x *contract.Incident, presences []contract.Presence, fromMs, toMs int64) (spans []contract.Span, nodes []string) {
-	nodes = []string{x.Site.Node}
+func witnesses(x *contract.Incident, presences []contract.Presence, fromMs, toMs int64) (spans []contract.Span, nodes []contract.Machine) {
+	machines := contract.MachinesOf(presences)
+	own := machines.Known(x.Site.Machine())
+	nodes = []contract.Machine{own}
 	seen := map[int64]bool{}
 	for i := range presences {
 		p := &presences[i]
 		by := slices.Contains(x.DownBy, p.GPU) && p.StartMs < toMs && fromMs < p.EndMs
-		if seen[p.Unit] || !by && (p.Node != x.Site.Node || !slices.Contains(x.GPUs, p.GPU)) {
+		on := machines.Of(p)
+		if seen[p.Unit] || !by && (on != own || !slices.Contains(x.GPUs, p.GPU)) {
 			continue
 		}
 		seen[p.Unit] = true
 		spans = append(spans, contract.Span{Unit: p.Unit, FromMs: fromMs, ToMs: toMs})
-		if !slices.Contains(nodes, p.Node) {
-			nodes = append(nodes, p.Node)
+		if !slices.Contains(nodes, on) {
+			nodes = append(nodes, on)
 		}
 	}
-	slices.Sort(nodes[1:])
+	slices.SortFunc(nodes[1:], contract.Machine.Compare)
 	return spans, nodes
 }
 

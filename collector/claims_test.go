@@ -388,3 +388,67 @@ func TestClaimsOverHTTP(t *testing.T) {
 	get("/api/v1/claims/inc-none", 404)
 	get("/api/v1/claims?month=2027-01", 422)
 }
+
+// TestNodesOfOneNameElsewhereChangeNoClaim adds a fleet in another cloud, and
+// one in another account, whose nodes have the names of the first and other
+// fates: its list and its evidence are what they were.
+func TestNodesOfOneNameElsewhereChangeNoClaim(t *testing.T) {
+	contracts, batches := sorrows(t)
+	mixed := slices.Clone(batches)
+	for i, cloud := range []usage.Cloud{{Provider: "aws", Account: "1", Region: "us-east", Zone: "us-east-a"},
+		{Provider: "coreweave", Account: "2", Region: "us-west", Zone: "us-west-a"}} {
+		for n := range 7 {
+			twin := agentOf{node: usage.Node{Name: fmt.Sprintf("n%d", n+1), Cloud: cloud}, gpus: []string{fmt.Sprintf("GPU-%d-%d", i, n)},
+				from: day("01T00:00"), to: day("03T12:00"), troubles: []trouble{{from: day("01T10:00"), to: day("01T11:00"), silent: true}}}
+			for _, when := range []string{day("02T02:00"), day("02T05:00"), day("02T07:01")} {
+				twin.events = append(twin.events, usage.Event{AtMs: at(when), Kind: usage.EventAgentStop},
+					usage.Event{AtMs: at(when) + minute, Kind: usage.EventDropped, Value: 5})
+			}
+			mixed = append(mixed, twin.batches(t, 100+10*i+n)...)
+		}
+	}
+	// What is not the contract's region is not in it.
+	for i := range contracts[0].Tranches {
+		contracts[0].Tranches[i].Scope.Regions = []string{"us-east"}
+	}
+	st, both := sorrowful(t, batches), sorrowful(t, mixed)
+	ask := collector.ClaimAsk{Month: "2026-10"}
+	want, err := collector.Claims(t.Context(), st, contracts, ask, asOf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := collector.Claims(t.Context(), both, contracts, ask, asOf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A node is named in full where another has its name.
+	here := func(rule string) string { return strings.ReplaceAll(rule, "coreweave/us-east/", "") }
+	for i := range got.Incidents {
+		x := &got.Incidents[i]
+		x.Rule = here(x.Rule)
+		if x.Claim != nil {
+			x.Claim.Subject = here(x.Claim.Subject)
+		}
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Fatalf("with others (-alone +with):\n%s", d)
+	}
+	for _, x := range want.Incidents {
+		if x.Kind != contract.Unreachable && x.Kind != contract.FatalXid && x.Kind != contract.UnitDown {
+			continue
+		}
+		var bundles [2]*claim.Bundle
+		for i, st := range []store.Store{st, both} {
+			if bundles[i], err = collector.ClaimBundle(t.Context(), st, contracts, ask, x.ID, true, asOf); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if d := cmp.Diff(bundles[0].Events, bundles[1].Events); d != "" {
+			t.Errorf("%s %s of %s: events (-alone +with):\n%s", x.ID, x.Kind, x.Site.Node, d)
+		}
+		if len(bundles[0].Entries) != len(bundles[1].Entries) || len(bundles[0].Links) != len(bundles[1].Links) {
+			t.Errorf("%s %s: %d records in %d batches, with others %d in %d", x.ID, x.Kind,
+				len(bundles[0].Entries), len(bundles[0].Links), len(bundles[1].Entries), len(bundles[1].Links))
+		}
+	}
+}

@@ -28,15 +28,27 @@ type fleetCounts struct {
 
 type fleetKey struct{ Provider, Model, State string }
 
+// seat is what is counted once: a GPU, or a node without one.
+type seat struct {
+	machine contract.Machine
+	gpu     string
+}
+
 // countFleet counts each GPU and each node once, where it was seen last.
 func countFleet(presences []contract.Presence, now time.Time) fleetCounts {
-	gpus, nodes := map[string]*contract.Presence{}, map[string]*contract.Presence{}
+	gpus, nodes := map[seat]*contract.Presence{}, map[seat]*contract.Presence{}
+	machines := contract.MachinesOf(presences)
 	for i := range presences {
 		p := &presences[i]
+		node := seat{machine: machines.Of(p)}
+		gpu := seat{gpu: p.GPU}
+		if usage.IsSlot(p.GPU) { // its number is the node's
+			gpu.machine = node.machine
+		}
 		for _, x := range []struct {
-			last map[string]*contract.Presence
-			key  string
-		}{{gpus, p.GPU}, {nodes, p.Node}} {
+			last map[seat]*contract.Presence
+			key  seat
+		}{{gpus, gpu}, {nodes, node}} {
 			if was := x.last[x.key]; was == nil || was.EndMs < p.EndMs {
 				x.last[x.key] = p
 			}

@@ -46,7 +46,8 @@ func (b By) Held() bool { return b == ByHolder || b == ByTeam }
 // unattributed is the group of what has none.
 const unattributed = ""
 
-// ofPresence returns the group of a GPU's time. What counts toward a contract
+// ofPresence returns the group of a GPU's time, but by node, which Machines
+// name. What counts toward a contract
 // is of the contract's cloud, also where the GPU does not know its own; c is
 // nil where there is none.
 func (b By) ofPresence(p *Presence, c *Contract) string {
@@ -62,8 +63,6 @@ func (b By) ofPresence(p *Presence, c *Contract) string {
 		return p.Region
 	case ByModel:
 		return p.Model
-	case ByNode:
-		return p.Node
 	}
 	return unattributed
 }

@@ -127,16 +127,19 @@ func (q *inquest) weighSilence(x *caseOf) {
 		x.Class, x.Rule = Unknown, "only suspected: nobody recorded whether the collector ran"
 	case x.Open:
 		x.Class, x.Rule = Unknown, "only suspected: the node is still silent, and its agent may be metering without a way to us"
-	case q.last[p.Node] <= x.span.toMs:
+	case q.last[x.machine()] <= x.span.toMs:
 		x.Class, x.Rule = Unknown, "only suspected: the node never came back, and nobody confirmed that the provider took it"
 	case !near:
 		x.Class, x.Rule = Unknown, "only suspected: no other agent of its rack or zone was heard throughout"
-	case q.stopped(p.Node, x.span):
+	case q.stopped(x.machine(), x.span):
 		x.Class, x.Rule = Unknown, "the agent stopped in order before the silence: who shut the node down is not on record"
 	default:
 		q.promise(x, "a node that cannot be reached")
 	}
 }
+
+// machine is the node that the incident is of.
+func (x *caseOf) machine() Machine { return x.lapses[0].machine }
 
 func (x *caseOf) say(who, says string) { x.Witnesses = append(x.Witnesses, Witness{who, says, false}) }
 
@@ -147,10 +150,10 @@ func (x *caseOf) object(who, says string) {
 // neighbours reports whether other agents of the node's rack, or else of its
 // zone, were heard throughout. The node itself was not heard at all.
 func (q *inquest) neighbours(p *Presence, s timeSpan) (heard bool, who string) {
-	if rack := rackOf(p); rack != "" && throughout(s, q.racks[rack], maxPause) {
+	if rack := q.rack(p); rack != (bundle{}) && throughout(s, q.racks[rack], maxPause) {
 		return true, "rack"
 	}
-	if zone := zoneOf(p); zone != "" && throughout(s, q.zones[zone], maxPause) {
+	if zone := q.zone(p); zone != (bundle{}) && throughout(s, q.zones[zone], maxPause) {
 		return true, "zone"
 	}
 	return false, ""
@@ -158,7 +161,7 @@ func (q *inquest) neighbours(p *Presence, s timeSpan) (heard bool, who string) {
 
 // excuse looks for what says that the silence is our agent's; empty is nothing.
 func (q *inquest) excuse(x *caseOf) string {
-	node := x.lapses[0].p.Node
+	node := x.machine()
 	booted, known := q.boot(node, x.span)
 	switch {
 	case known && booted < x.span.fromMs-nearMs:
@@ -185,7 +188,7 @@ func (q *inquest) excuse(x *caseOf) string {
 
 // boot returns when the node had booted at the first start of its agent since
 // the silence began.
-func (q *inquest) boot(node string, s timeSpan) (ms int64, known bool) {
+func (q *inquest) boot(node Machine, s timeSpan) (ms int64, known bool) {
 	for _, e := range q.events[node] {
 		if e.Kind == usage.EventAgentStart && e.AtMs >= s.fromMs {
 			return e.Value, e.Value > 0
@@ -196,7 +199,7 @@ func (q *inquest) boot(node string, s timeSpan) (ms int64, known bool) {
 
 // stopped reports whether the last that the agent said before the silence was
 // that it stops.
-func (q *inquest) stopped(node string, s timeSpan) bool {
+func (q *inquest) stopped(node Machine, s timeSpan) bool {
 	stopped := false
 	for _, e := range q.events[node] {
 		if s.fromMs-nearMs <= e.AtMs && e.AtMs <= s.fromMs+nearMs && e.AtMs < s.toMs {

@@ -13,7 +13,14 @@ import (
 type promised struct {
 	contract, tranche int
 	period            timeSpan
-	subject           string
+	subject           subject
+}
+
+// subject is what uptime is measured of: one GPU, or a machine of which no more
+// is set than the promise's scope looks at.
+type subject struct {
+	machine Machine
+	gpu     string
 }
 
 // trial is what counts toward the uptime of a promised subject.
@@ -42,13 +49,13 @@ func (q *inquest) claim(cases []*caseOf) error {
 	order := make([]promised, 0, len(trials))
 	for k, t := range trials {
 		if err := t.measure(&q.w.Contracts[k.contract], k); err != nil {
-			return fmt.Errorf("contract %q, %s: %w", q.w.Contracts[k.contract].ID, t.sla.Scope.name(k.subject), err)
+			return fmt.Errorf("contract %q, %s: %w", q.w.Contracts[k.contract].ID, k.subject.name(t.sla.Scope, q.machines), err)
 		}
 		order = append(order, k)
 	}
 	slices.SortFunc(order, comparePromised)
 	for _, k := range order {
-		trials[k].award(&q.w.Contracts[k.contract], k)
+		trials[k].award(&q.w.Contracts[k.contract], k, k.subject.name(trials[k].sla.Scope, q.machines))
 	}
 	for _, x := range cases {
 		q.conclude(x)
@@ -58,39 +65,45 @@ func (q *inquest) claim(cases []*caseOf) error {
 
 func comparePromised(a, b promised) int {
 	return cmp.Or(cmp.Compare(a.contract, b.contract), cmp.Compare(a.tranche, b.tranche),
-		a.period.compare(b.period), cmp.Compare(a.subject, b.subject))
+		a.period.compare(b.period), a.subject.machine.Compare(b.subject.machine), cmp.Compare(a.subject.gpu, b.subject.gpu))
 }
 
-// of names the subject that a GPU's time counts toward.
-func (s SLAScope) of(p *Presence) string {
+// of returns the subject that a GPU's time counts toward. A region is one for
+// all accounts.
+func (s SLAScope) of(p *Presence, m Machine) subject {
 	switch s {
 	case SLAPerGPU:
-		return p.GPU
+		return subject{gpu: p.GPU}
 	case SLAPerCluster:
-		return p.Cluster
+		m.Node = ""
 	case SLAPerRegion:
-		return p.Region
+		m = Machine{Provider: m.Provider, Region: m.Region}
 	}
-	return p.Node
+	return subject{machine: m}
 }
 
 // name is the subject for people.
-func (s SLAScope) name(subject string) string {
-	if subject == "" {
-		subject = "unknown"
+func (s subject) name(scope SLAScope, machines Machines) string {
+	name := s.gpu
+	switch scope {
+	case SLAPerGPU:
+		return "GPU " + cmp.Or(name, "unknown")
+	case SLAPerCluster:
+		name = s.machine.Cluster
+	case SLAPerRegion:
+		name = s.machine.Region
+	default:
+		name = machines.Name(s.machine)
 	}
-	if s == SLAPerGPU {
-		return "GPU " + subject
-	}
-	return string(s) + " " + subject
+	return string(scope) + " " + cmp.Or(name, "unknown")
 }
 
 // try adds an incident to the trials of its subjects.
 func (q *inquest) try(trials map[promised]*trial, x *caseOf) {
 	s := x.sla()
-	bySubject := map[string][]lapse{}
+	bySubject := map[subject][]lapse{}
 	for _, l := range x.lapses {
-		k := s.Scope.of(l.p)
+		k := s.Scope.of(l.p, l.machine)
 		bySubject[k] = append(bySubject[k], l)
 	}
 	for subject, list := range bySubject {
@@ -140,7 +153,7 @@ func (q *inquest) charge(trials map[promised]*trial) {
 			var last timeSpan
 			for _, m := range c.months(timeSpan{x.FromMs, x.ToMs}.clip(q.reach[x.Contract])) {
 				period := s.Period.around(m, c)
-				t := trials[promised{x.Contract, x.Tranche, period, s.Scope.of(p)}]
+				t := trials[promised{x.Contract, x.Tranche, period, s.Scope.of(p, q.machines.Of(p))}]
 				if t == nil || period == last {
 					continue
 				}
@@ -180,13 +193,13 @@ func uptime(downMs, members, periodMs int64) int64 {
 }
 
 // award shares the credit out over the incidents, by their downtime.
-func (t *trial) award(c *Contract, k promised) {
+func (t *trial) award(c *Contract, k promised, name string) {
 	parts := proportion(int64(t.credit), t.downMs)
 	for i, x := range t.cases {
 		x.Owed += Money(parts[i]) // parts of a checked sum
 		if x.Claim == nil {
 			x.Claim = &Claim{
-				SLA: t.sla.ID, Subject: t.sla.Scope.name(k.subject), From: c.local(k.period.fromMs), To: c.local(k.period.toMs),
+				SLA: t.sla.ID, Subject: name, From: c.local(k.period.fromMs), To: c.local(k.period.toMs),
 				Uptime: t.uptime, Target: t.sla.Target, Share: t.sla.Credit(t.uptime), Charge: t.charge, Credit: t.credit, Incidents: len(t.cases),
 			}
 			continue
@@ -195,7 +208,7 @@ func (t *trial) award(c *Contract, k promised) {
 		v.Charge += t.charge
 		v.Credit += t.credit
 		if t.uptime < v.Uptime {
-			v.Subject, v.Uptime, v.Share, v.Incidents = t.sla.Scope.name(k.subject), t.uptime, t.sla.Credit(t.uptime), len(t.cases)
+			v.Subject, v.Uptime, v.Share, v.Incidents = name, t.uptime, t.sla.Credit(t.uptime), len(t.cases)
 		}
 	}
 }

@@ -105,6 +105,11 @@ type Site struct {
 	Model        string `json:"model,omitempty"`
 }
 
+// Machine is the node that the site is.
+func (s *Site) Machine() Machine {
+	return Machine{s.Node, s.Provider, s.Account, s.Region, s.Cluster}
+}
+
 // Claim is what a promise of uptime makes of an incident that counts toward it.
 // Charge, uptime and credit are of the whole period; where the promise is for
 // each GPU and several were lost, Charge is theirs together, and the uptime that

@@ -40,7 +40,7 @@ func Incidents(w *Watch, m Month) (Docket, error) {
 
 func compareIncidents(a, b Incident) int {
 	return cmp.Or(a.From.Compare(b.From), cmp.Compare(a.Contract, b.Contract), cmp.Compare(a.Tranche, b.Tranche),
-		cmp.Compare(a.Site.Node, b.Site.Node), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Cause, b.Cause))
+		cmp.Compare(a.Site.Node, b.Site.Node), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Cause, b.Cause), cmp.Compare(a.ID, b.ID))
 }
 
 // caseOf is an incident with what it is made of.
@@ -100,7 +100,7 @@ func joined(list []lapse) (n int, endMs int64) {
 	for n < len(list) {
 		l := &list[n]
 		same := l.contract == first.contract && l.tranche == first.tranche && l.month == first.month &&
-			l.kind == first.kind && l.cause == first.cause && l.node() == first.node()
+			l.kind == first.kind && l.cause == first.cause && l.machine == first.machine
 		if !same || n > 0 && l.fromMs > endMs+JoinGap.Milliseconds() {
 			break
 		}
@@ -192,7 +192,7 @@ func siteOf(p *Presence) Site {
 // id names an incident by what cannot differ between two that are derived from
 // the same data.
 func (x *caseOf) id() string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q %d", x.Contract, x.Tranche, x.Site.Node, x.Kind, x.Cause, x.span.fromMs))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q %d", x.Contract, x.Tranche, x.machine(), x.Kind, x.Cause, x.span.fromMs))
 	return "inc-" + hex.EncodeToString(sum[:6])
 }
 

@@ -16,6 +16,7 @@ type lapse struct {
 	kind              IncidentKind
 	cause             string
 	p                 *Presence // nil for what a tranche lacks
+	machine           Machine   // that p stands in
 	by                *Presence // who took p's node or rack down
 	gpus              int64
 	edgeMs            int64 // how far off its begin and end may be
@@ -33,8 +34,9 @@ type inquest struct {
 	nodes     heard
 	racks     heard
 	zones     heard
-	events    map[string][]NodeEvent // by node, in order
-	last      map[string]int64       // by node, the end of its last record
+	machines  Machines
+	events    map[Machine][]NodeEvent // in order
+	last      map[Machine]int64       // the end of its last record
 	lives     []timeSpan
 	outages   []timeSpan
 	reach     []timeSpan           // by contract
@@ -44,11 +46,13 @@ type inquest struct {
 }
 
 func newInquest(w *Watch, m Month) *inquest {
-	q := &inquest{w: w, units: map[int64]*Presence{}, stretches: map[int64][]Stretch{}, events: map[string][]NodeEvent{}, last: map[string]int64{}}
+	q := &inquest{w: w, units: map[int64]*Presence{}, stretches: map[int64][]Stretch{}, events: map[Machine][]NodeEvent{}, last: map[Machine]int64{}}
+	q.machines = MachinesOf(w.Presences, w.machines()...)
 	for i := range w.Presences {
 		p := &w.Presences[i]
 		q.units[p.Unit] = p
-		q.last[p.Node] = max(q.last[p.Node], p.EndMs)
+		m := q.machines.Of(p)
+		q.last[m] = max(q.last[m], p.EndMs)
 	}
 	for _, s := range w.Stretches {
 		q.stretches[s.Unit] = append(q.stretches[s.Unit], s)
@@ -57,10 +61,10 @@ func newInquest(w *Watch, m Month) *inquest {
 		slices.SortFunc(list, func(a, b Stretch) int { return cmp.Compare(a.FromMs, b.FromMs) })
 		q.stretches[unit] = slices.CompactFunc(list, func(a, b Stretch) bool { return a == b })
 	}
-	q.nodes = listen(w, q.units, func(p *Presence) string { return p.Node })
-	q.racks, q.zones = listen(w, q.units, rackOf), listen(w, q.units, zoneOf)
+	q.nodes, q.racks, q.zones = q.listen(q.node), q.listen(q.rack), q.listen(q.zone)
 	for _, e := range w.Events {
-		q.events[e.Node] = append(q.events[e.Node], e)
+		m := q.machines.Known(e.Machine)
+		q.events[m] = append(q.events[m], e)
 	}
 	for node := range q.events {
 		slices.SortFunc(q.events[node], func(a, b NodeEvent) int {
@@ -106,16 +110,9 @@ func (q *inquest) find() {
 
 // compareLapses puts the lapses that can be one incident side by side.
 func compareLapses(a, b lapse) int {
-	return cmp.Or(cmp.Compare(a.contract, b.contract), cmp.Compare(a.tranche, b.tranche), cmp.Compare(a.node(), b.node()),
+	return cmp.Or(cmp.Compare(a.contract, b.contract), cmp.Compare(a.tranche, b.tranche), a.machine.Compare(b.machine),
 		cmp.Compare(a.kind, b.kind), cmp.Compare(a.cause, b.cause),
 		a.compare(b.timeSpan), cmp.Compare(a.gpu(), b.gpu()), cmp.Compare(a.gpus, b.gpus))
-}
-
-func (l *lapse) node() string {
-	if l.p == nil {
-		return ""
-	}
-	return l.p.Node
 }
 
 func (l *lapse) gpu() string {
@@ -225,7 +222,8 @@ func (s timeSpan) side(ms int64, last bool) timeSpan {
 }
 
 func (q *inquest) lapse(x *Placement, k IncidentKind, cause string) lapse {
-	return lapse{contract: x.Contract, tranche: x.Tranche, kind: k, cause: cause, p: q.units[x.Unit], gpus: 1}
+	p := q.units[x.Unit]
+	return lapse{contract: x.Contract, tranche: x.Tranche, kind: k, cause: cause, p: p, machine: q.machines.Of(p), gpus: 1}
 }
 
 // silence adds time in which a placed GPU has no record: what else was heard of
@@ -241,7 +239,7 @@ func (q *inquest) silence(x *Placement, s timeSpan) {
 			q.add(l)
 		}
 	}
-	known := q.nodes[q.units[x.Unit].Node]
+	known := q.nodes[q.node(q.units[x.Unit])]
 	put(NotObserved, within(s, known))
 	for _, quiet := range s.without(known) {
 		put(CollectorDown, within(quiet, q.outages))

@@ -66,7 +66,7 @@ func TestSilenceIsClaimableOnlyWithWitnesses(t *testing.T) {
 	}
 	say := func(k int64, kind usage.EventKind, value int64) func(*contract.Watch, func(int64) int64) {
 		return func(w *contract.Watch, at func(int64) int64) {
-			w.Events = append(w.Events, contract.NodeEvent{Node: "n1", Event: usage.Event{AtMs: at(k), Kind: kind, Value: value}})
+			w.Events = append(w.Events, contract.NodeEvent{Machine: w.Presences[0].Machine(), Event: usage.Event{AtMs: at(k), Kind: kind, Value: value}})
 		}
 	}
 	f(contract.Claimable, `SLA "s" counts it as down; the uptime of node n1 is 99.7983 %, below the 99.9 % promised`, nil)

@@ -34,7 +34,7 @@ func (q *inquest) findCulprits() {
 	q.sick = map[int64][]timeSpan{}
 	for unit, list := range q.stretches {
 		p := q.units[unit]
-		node, rack := bundlesOf(p)
+		node, rack := bundlesOf(q.machines, p)
 		for _, c := range culprits(p, list) {
 			q.sick[unit] = append(q.sick[unit], c.timeSpan)
 			found[node] = append(found[node], c)
@@ -126,7 +126,7 @@ func culprits(p *Presence, list []Stretch) []culprit {
 // drag adds the time in which a placed GPU was lost only because others took its
 // node or rack down, and returns all time in which that was down.
 func (q *inquest) drag(x *Placement, s timeSpan) []timeSpan {
-	w := q.wholes[q.w.Contracts[x.Contract].Tranches[x.Tranche].Delivery.bundle(q.units[x.Unit])]
+	w := q.wholes[q.w.Contracts[x.Contract].Tranches[x.Tranche].Delivery.bundle(q.machines, q.units[x.Unit])]
 	i := sort.Search(len(w.blame), func(i int) bool { return w.blame[i].toMs > s.fromMs })
 	for ; i < len(w.blame) && w.blame[i].fromMs < s.toMs; i++ {
 		c := &w.blame[i]

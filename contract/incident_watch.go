@@ -45,8 +45,17 @@ func (s *Stretch) UnobservedMs() int64 { return s.ToMs - s.FromMs - s.HealthyMs 
 
 // NodeEvent is an event with the node it happened on.
 type NodeEvent struct {
-	Node string
+	Machine
 	usage.Event
+}
+
+// machines are those that events happened on.
+func (w *Watch) machines() []Machine {
+	out := make([]Machine, len(w.Events))
+	for i := range w.Events {
+		out[i] = w.Events[i].Machine
+	}
+	return out
 }
 
 // WatchedEvents are the kinds of events that decide whose an incident is.
@@ -104,16 +113,16 @@ func (c *Contract) months(s timeSpan) []Month {
 
 // heard is when something was on record, by whose it is: disjoint spans, by
 // time.
-type heard map[string][]timeSpan
+type heard map[bundle][]timeSpan
 
-// listen adds up the stretches of the units by what name returns; units for
-// which it is empty are left out.
-func listen(w *Watch, units map[int64]*Presence, name func(*Presence) string) heard {
-	all := heard{}
+// listen adds up the stretches of the units by what place returns; units for
+// which it is the zero bundle are left out.
+func (q *inquest) listen(place func(*Presence) bundle) heard {
+	w, all := q.w, heard{}
 	for i := range w.Stretches {
 		s := &w.Stretches[i]
-		if p := units[s.Unit]; p != nil {
-			if k := name(p); k != "" {
+		if p := q.units[s.Unit]; p != nil {
+			if k := place(p); k != (bundle{}) {
 				all[k] = append(all[k], timeSpan{s.FromMs, min(s.ToMs, w.AsOfMs)})
 			}
 		}
@@ -140,17 +149,22 @@ func throughout(s timeSpan, spans []timeSpan, pauseMs int64) bool {
 	return !slices.ContainsFunc(s.without(spans), func(hole timeSpan) bool { return hole.ms() > pauseMs })
 }
 
-// rackOf and zoneOf name the surroundings of a node; empty is unknown.
-func rackOf(p *Presence) string {
+// node, rack and zone are where a GPU stands; of what is not known, the zero
+// bundle.
+func (q *inquest) node(p *Presence) bundle { return bundle{machine: q.machines.Of(p)} }
+
+func (q *inquest) rack(p *Presence) bundle {
 	if p.Rack == "" {
-		return ""
+		return bundle{}
 	}
-	return p.Provider + "\x00" + p.Region + "\x00" + p.Zone + "\x00" + p.Cluster + "\x00" + p.Rack
+	_, rack := bundlesOf(q.machines, p)
+	return rack
 }
 
-func zoneOf(p *Presence) string {
+func (q *inquest) zone(p *Presence) bundle {
 	if p.Zone == "" {
-		return ""
+		return bundle{}
 	}
-	return p.Provider + "\x00" + p.Region + "\x00" + p.Zone
+	m := q.machines.Of(p)
+	return bundle{machine: Machine{Provider: m.Provider, Account: m.Account, Region: m.Region}, zone: p.Zone}
 }

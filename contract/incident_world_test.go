@@ -30,6 +30,8 @@ type world struct {
 	course    [][]minute          // by GPU
 	lives     []contract.Life
 	events    []contract.NodeEvent
+	zones     [4]string // by the number in a node's name
+	racks     [4]string
 }
 
 func (x *world) at(k int) int64 { return x.fromMs + int64(k)*minuteMs }
@@ -42,6 +44,9 @@ func newWorld(r *rand.Rand) *world {
 	}
 	for i := range 1 + r.IntN(2) {
 		x.contracts = append(x.contracts, x.contract(r, i))
+	}
+	for i := range x.zones {
+		x.zones[i], x.racks[i] = pick(r, "", "z1", "z1"), pick(r, "", "r1", "r2")
 	}
 	for node := range 1 + r.IntN(4) {
 		x.addNode(r, node)
@@ -93,9 +98,12 @@ func (x *world) contract(r *rand.Rand, i int) contract.Contract {
 }
 
 func (x *world) addNode(r *rand.Rand, i int) {
+	// Nodes of one name in two clouds, accounts, regions or clusters are two; they
+	// stand in zones and racks of one name as well.
+	name := r.IntN(i + 1)
 	p := contract.Presence{
-		Model: "H100", Node: fmt.Sprintf("n%d", i), Provider: "aws", Region: pick(r, "east", "west"),
-		Zone: pick(r, "", "z1", "z1"), Rack: pick(r, "", "r1", "r2"), Cluster: pick(r, "", "k1"),
+		Model: "H100", Node: fmt.Sprintf("n%d", name), Provider: pick(r, "aws", "aws", "aws", "azure"), Account: pick(r, "", "1", "1", "2"),
+		Region: pick(r, "east", "west"), Zone: x.zones[name], Rack: x.racks[name], Cluster: pick(r, "", "k1"),
 	}
 	first, n := r.IntN(200), 1+r.IntN(3)
 	node := make([]minute, x.n) // what happens to all of them
@@ -125,7 +133,7 @@ func (x *world) addNode(r *rand.Rand, i int) {
 		case usage.EventDropped:
 			e.Value, e.Detail = 5, pick(r, "spool full", "events beyond the limit of one window")
 		}
-		x.events = append(x.events, contract.NodeEvent{Node: p.Node, Event: e})
+		x.events = append(x.events, contract.NodeEvent{Machine: p.Machine(), Event: e})
 	}
 }
 

@@ -25,7 +25,8 @@ func Ground(contracts []Contract, p Placements, presences []Presence, outages []
 	for i := range presences {
 		units[presences[i].Unit] = &presences[i]
 	}
-	down := bundlesDown(units, outages)
+	machines := MachinesOf(presences)
+	down := bundlesDown(machines, units, outages)
 	list := make([]Placement, 0, len(p.List))
 	for _, x := range p.List {
 		if x.Fate != Placed {
@@ -33,7 +34,7 @@ func Ground(contracts []Contract, p Placements, presences []Presence, outages []
 			continue
 		}
 		d := &contracts[x.Contract].Tranches[x.Tranche].Delivery
-		list = append(list, x.cut(down[d.bundle(units[x.Unit])])...)
+		list = append(list, x.cut(down[d.bundle(machines, units[x.Unit])])...)
 	}
 	p.List = list
 	return p
@@ -41,30 +42,36 @@ func Ground(contracts []Contract, p Placements, presences []Presence, outages []
 
 // bundle is a node or rack that is good only as a whole; the zero bundle is
 // none.
-type bundle struct{ provider, region, zone, cluster, rack, node string }
+type bundle struct {
+	machine Machine // of a rack, without the node
+	zone    string
+	rack    string
+}
 
 // bundle names the node or rack that a GPU belongs to. A node whose rack is not
 // known is a bundle of its own.
-func (d *Delivery) bundle(p *Presence) bundle {
+func (d *Delivery) bundle(m Machines, p *Presence) bundle {
 	switch {
 	case p == nil || (d.Unit != DeliverNode && d.Unit != DeliverRack):
 		return bundle{}
 	case d.Unit == DeliverNode || p.Rack == "":
-		return bundle{node: p.Node}
+		return bundle{machine: m.Of(p)}
 	}
-	return bundle{provider: p.Provider, region: p.Region, zone: p.Zone, cluster: p.Cluster, rack: p.Rack}
+	around := m.Of(p)
+	around.Node = ""
+	return bundle{around, p.Zone, p.Rack}
 }
 
 // bundlesOf names the node and the rack that a GPU is in.
-func bundlesOf(p *Presence) (node, rack bundle) {
-	return (&Delivery{Unit: DeliverNode}).bundle(p), (&Delivery{Unit: DeliverRack}).bundle(p)
+func bundlesOf(m Machines, p *Presence) (node, rack bundle) {
+	return (&Delivery{Unit: DeliverNode}).bundle(m, p), (&Delivery{Unit: DeliverRack}).bundle(m, p)
 }
 
 // bundlesDown says of every node and rack when one of its GPUs had an outage.
-func bundlesDown(units map[int64]*Presence, outages []Outage) map[bundle][]timeSpan {
+func bundlesDown(m Machines, units map[int64]*Presence, outages []Outage) map[bundle][]timeSpan {
 	down := map[bundle][]timeSpan{}
 	for _, o := range outages {
-		node, rack := bundlesOf(units[o.Unit])
+		node, rack := bundlesOf(m, units[o.Unit])
 		down[node] = append(down[node], timeSpan{o.FromMs, o.ToMs})
 		if rack != node {
 			down[rack] = append(down[rack], timeSpan{o.FromMs, o.ToMs})

@@ -24,6 +24,7 @@ type Plan struct {
 	stray     Period
 	placed    Placements
 	by        By
+	machines  Machines            // by node
 	units     map[int64]*Presence // by unit; nil unless by where GPUs stand
 	keys      []key
 	spans     []Span
@@ -73,6 +74,9 @@ func NewPlanBy(g Grouping, contracts []Contract, p Placements, periods []Period,
 		plan.units = make(map[int64]*Presence, len(g.Presences))
 		for i := range g.Presences {
 			plan.units[g.Presences[i].Unit] = &g.Presences[i]
+		}
+		if g.By == ByNode {
+			plan.machines = MachinesOf(g.Presences)
 		}
 	}
 	if plan.err = plan.check(); plan.err != nil {
@@ -173,6 +177,9 @@ func (p *Plan) addSpans() {
 func (p *Plan) groupOf(x *Placement, c *Contract) string {
 	if p.units == nil {
 		return unattributed
+	}
+	if p.by == ByNode {
+		return p.machines.Name(p.units[x.Unit].Machine())
 	}
 	return p.by.ofPresence(p.units[x.Unit], c)
 }

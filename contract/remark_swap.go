@@ -17,9 +17,11 @@ type swapped struct {
 // swapsOf finds the GPUs that said goodbye and those that took their places:
 // the next new ones in the same node, within Decommission.
 func swapsOf(presences []Presence) []swapped {
-	byNode := map[string][]*Presence{}
+	machines := MachinesOf(presences)
+	byNode := map[Machine][]*Presence{}
 	for i := range presences {
-		byNode[presences[i].Node] = append(byNode[presences[i].Node], &presences[i])
+		m := machines.Of(&presences[i])
+		byNode[m] = append(byNode[m], &presences[i])
 	}
 	var out []swapped
 	for _, list := range byNode {

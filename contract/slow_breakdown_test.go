@@ -93,7 +93,28 @@ func (l *ledger) place(x label) string {
 	if x.fate != contract.Uncontracted {
 		p.Provider = l.contracts[x.ref.c].Provider
 	}
-	return map[contract.By]string{"cloud": p.Provider, "account": p.Account, "region": p.Region, "model": p.Model, "node": p.Node}[l.by]
+	return map[contract.By]string{"cloud": p.Provider, "account": p.Account, "region": p.Region, "model": p.Model, "node": l.nodeOf(l.presences[i])}[l.by]
+}
+
+// nodeOf is a node's name, with all that is known of where it stands if another
+// node has the same.
+func (l *ledger) nodeOf(p contract.Presence) string {
+	is, alike := slowMachine(p, l.presences), map[[5]string]bool{}
+	for _, o := range l.presences {
+		if o.Node == p.Node {
+			alike[slowMachine(o, l.presences)] = true
+		}
+	}
+	if len(alike) == 1 {
+		return p.Node
+	}
+	name := ""
+	for _, s := range []string{is[1], is[2], is[3], is[4], is[0]} {
+		if s != "" {
+			name += "/" + s
+		}
+	}
+	return name[1:]
 }
 
 // missing is the group of what was not delivered.

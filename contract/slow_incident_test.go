@@ -14,9 +14,10 @@ import (
 // mark says what a lost GPU-minute is part of.
 type mark struct {
 	ref
-	month, node string
-	kind        contract.IncidentKind
-	cause       string
+	month string
+	node  [5]string // see slowMachine
+	kind  contract.IncidentKind
+	cause string
 }
 
 // wantIncident is an incident as the slow calculation finds it.
@@ -39,12 +40,14 @@ type wantIncident struct {
 type slowClaims struct {
 	*world
 	placed contract.Placements
+	seen   []contract.Presence
 	lost   map[mark]map[string][]int // GPUs that were lost, in each minute; for tranches under "n"
 	seat   [][]int                   // by GPU and minute: index of the placement, or -1
+	in     [][5]string               // by GPU: the node that it is in
 }
 
 func newSlowClaims(x *world, w *contract.Watch) *slowClaims {
-	s := &slowClaims{world: x, placed: contract.Place(x.contracts, w.Presences, w.AsOfMs), lost: map[mark]map[string][]int{}}
+	s := &slowClaims{world: x, placed: contract.Place(x.contracts, w.Presences, w.AsOfMs), seen: w.Presences, lost: map[mark]map[string][]int{}}
 	for g := range x.gpus {
 		row := make([]int, x.n)
 		for k := range row {
@@ -53,8 +56,22 @@ func newSlowClaims(x *world, w *contract.Watch) *slowClaims {
 			})
 		}
 		s.seat = append(s.seat, row)
+		s.in = append(s.in, s.machine(x.gpus[g]))
 	}
 	return s
+}
+
+// machine is slowMachine, among the GPUs that were ever seen and all events.
+func (s *slowClaims) machine(p contract.Presence) [5]string {
+	all := slices.Clone(s.seen)
+	for _, e := range s.events {
+		all = append(all, onMachine(e.Machine))
+	}
+	return slowMachine(p, all)
+}
+
+func onMachine(m contract.Machine) contract.Presence {
+	return contract.Presence{Node: m.Node, Provider: m.Provider, Account: m.Account, Region: m.Region, Cluster: m.Cluster}
 }
 
 func (s *slowClaims) lose(m mark, k, n int, gpu string) {
@@ -72,9 +89,9 @@ func (s *slowClaims) lose(m mark, k, n int, gpu string) {
 }
 
 // heard reports whether any GPU that fits has a record of a minute.
-func (s *slowClaims) heard(k int, fits func(*contract.Presence) bool) bool {
+func (s *slowClaims) heard(k int, fits func(g int) bool) bool {
 	for g := range s.gpus {
-		if s.course[g][k].record && fits(&s.gpus[g]) {
+		if s.course[g][k].record && fits(g) {
 			return true
 		}
 	}
@@ -96,9 +113,9 @@ func (s *slowClaims) downBy(unit contract.DeliveryUnit, g, k int) int {
 	by, since := -1, 0
 	for o := range s.gpus {
 		a, b := &s.gpus[g], &s.gpus[o]
-		one := a.Node == b.Node
+		one := s.in[g] == s.in[o]
 		if unit == contract.DeliverRack && a.Rack != "" {
-			one = a.Rack == b.Rack && a.Zone == b.Zone && a.Region == b.Region && a.Cluster == b.Cluster && a.Provider == b.Provider
+			one = a.Rack == b.Rack && a.Zone == b.Zone && [4]string(s.in[g][1:]) == [4]string(s.in[o][1:])
 		}
 		if !one || (unit != contract.DeliverNode && unit != contract.DeliverRack) || s.course[o][k].sick == "" {
 			continue
@@ -123,7 +140,7 @@ func (s *slowClaims) mark() {
 				continue
 			}
 			x, is := s.placed.List[s.seat[g][k]], s.course[g][k]
-			m := mark{ref: ref{x.Contract, x.Tranche}, node: s.gpus[g].Node}
+			m := mark{ref: ref{x.Contract, x.Tranche}, node: s.in[g]}
 			ran, known := s.lives(k)
 			switch {
 			case is.sick != "":
@@ -134,7 +151,7 @@ func (s *slowClaims) mark() {
 				continue
 			case is.record:
 				m.kind, m.cause = contract.NotObserved, strings.Trim(is.blind, "-")
-			case s.heard(k, func(p *contract.Presence) bool { return p.Node == m.node }):
+			case s.heard(k, func(o int) bool { return s.in[o] == m.node }):
 				m.kind = contract.NotObserved
 			case known && !ran:
 				m.kind = contract.CollectorDown
@@ -307,10 +324,11 @@ func (s *slowClaims) pauses(x *wantIncident, what func(k int) bool) (longest int
 
 func (s *slowClaims) silence(x *wantIncident) contract.Class {
 	var p *contract.Presence
+	var here [5]string
 	again := false
 	for g := range s.gpus {
-		if s.gpus[g].Node == x.node {
-			p = &s.gpus[g]
+		if s.in[g] == x.node {
+			p, here = &s.gpus[g], s.in[g]
 			for k := x.to; k < s.n; k++ {
 				again = again || s.course[g][k].record
 			}
@@ -329,7 +347,7 @@ func (s *slowClaims) silence(x *wantIncident) contract.Class {
 	from, to := s.at(x.from), s.at(x.to)
 	started := false
 	for _, e := range events {
-		if e.Node != x.node {
+		if s.machine(onMachine(e.Machine)) != x.node {
 			continue
 		}
 		if e.AtMs >= from-near && e.AtMs <= from+near && e.AtMs < to {
@@ -349,12 +367,12 @@ func (s *slowClaims) silence(x *wantIncident) contract.Class {
 	}
 	ran := s.pauses(x, func(k int) bool { up, _ := s.lives(k); return up }) <= 5 && len(s.world.lives) > 0
 	rack := p.Rack != "" && s.pauses(x, func(k int) bool {
-		return s.heard(k, func(o *contract.Presence) bool {
-			return o.Rack == p.Rack && o.Zone == p.Zone && o.Region == p.Region && o.Cluster == p.Cluster
+		return s.heard(k, func(o int) bool {
+			return s.gpus[o].Rack == p.Rack && s.gpus[o].Zone == p.Zone && [4]string(s.in[o][1:]) == [4]string(here[1:])
 		})
 	}) <= 5
 	zone := p.Zone != "" && s.pauses(x, func(k int) bool {
-		return s.heard(k, func(o *contract.Presence) bool { return o.Zone == p.Zone && o.Region == p.Region })
+		return s.heard(k, func(o int) bool { return s.gpus[o].Zone == p.Zone && [3]string(s.in[o][1:4]) == [3]string(here[1:4]) })
 	}) <= 5
 	switch {
 	case known && booted < from-near, lost, stopped && !known:
@@ -373,10 +391,11 @@ func (s *slowClaims) award(all []*wantIncident) {
 	}
 	courts := map[court][]*wantIncident{}
 	subject := func(scope contract.SLAScope, gpu string) string {
-		for _, p := range s.gpus {
+		for g, p := range s.gpus {
 			if p.GPU == gpu {
-				return map[contract.SLAScope]string{contract.SLAPerGPU: p.GPU, contract.SLAPerNode: p.Node,
-					contract.SLAPerCluster: p.Cluster, contract.SLAPerRegion: p.Region}[scope]
+				in := s.in[g]
+				return map[contract.SLAScope]string{contract.SLAPerGPU: p.GPU, contract.SLAPerNode: fmt.Sprintf("%q", in),
+					contract.SLAPerCluster: fmt.Sprintf("%q", in[1:]), contract.SLAPerRegion: fmt.Sprintf("%q %q", in[1], in[3])}[scope]
 			}
 		}
 		return "?"

@@ -113,10 +113,11 @@ func (l *ledger) down(by contract.DeliveryUnit, unit, ms int64) bool {
 			continue
 		}
 		it := where(o.Unit)
-		rack := it.Rack == me.Rack && it.Provider == me.Provider && it.Region == me.Region && it.Zone == me.Zone && it.Cluster == me.Cluster
+		its, mine := slowMachine(it, l.presences), slowMachine(me, l.presences)
+		rack := it.Rack == me.Rack && it.Zone == me.Zone && [4]string(its[1:]) == [4]string(mine[1:])
 		switch {
-		case by == "node" && it.Node == me.Node,
-			by == "rack" && me.Rack == "" && it.Node == me.Node,
+		case by == "node" && its == mine,
+			by == "rack" && me.Rack == "" && its == mine,
 			by == "rack" && me.Rack != "" && rack:
 			return true
 		}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/gpumeter/gpumeter/contract"
+	"github.com/gpumeter/gpumeter/collector/store"
 	"github.com/gpumeter/gpumeter/usage"
 )
 
@@ -144,7 +144,7 @@ func (b *Bundle) timelineText() []byte {
 		add(w.fromMs, "%s  %s%s until %s", w.gpu, w.state(), why, utc(w.toMs))
 	}
 	for i := range b.Events {
-		add(b.Events[i].AtMs, "%s", b.tell(&contract.NodeEvent{Node: b.Events[i].Node, Event: b.Events[i].Event}, b.detail(&b.Events[i])))
+		add(b.Events[i].AtMs, "%s", b.tell(&b.Events[i], b.detail(&b.Events[i])))
 	}
 	add(b.Incident.To.UnixMilli(), "== the incident ends")
 	slices.SortStableFunc(lines, func(a, b line) int { return cmp.Compare(a.ms, b.ms) })
@@ -156,7 +156,7 @@ func (b *Bundle) timelineText() []byte {
 }
 
 // tell says what an event was.
-func (b *Bundle) tell(e *contract.NodeEvent, detail string) string {
+func (b *Bundle) tell(e *store.Event, detail string) string {
 	subject := cmp.Or(e.GPU, e.Node)
 	text := subject + "  event " + string(e.Kind)
 	switch {

@@ -232,7 +232,9 @@ func returnsEventsByTime(t *testing.T, open Open) {
 			t.Errorf("events of [%d, %d), at most %d (-got +want):\n%s", fromMs, toMs, limit, diff)
 		}
 	}
-	on := func(node string, cloud usage.Cloud, e usage.Event) store.Event { return store.Event{Node: node, Cloud: cloud, Event: e} }
+	on := func(node string, cloud usage.Cloud, e usage.Event) store.Event {
+		return store.Event{Node: node, Cloud: cloud, Event: e}
+	}
 	n0, n1 := "node-0", "node-1"
 	all := []store.Event{on(n1, here, start), on(n0, here, step), on(n0, elsewhere, step), on(n1, here, xid)}
 	slices.SortFunc(all, store.Event.Compare)
