@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -482,10 +483,12 @@ func TestReportOverHTTPIsWhatWasClosed(t *testing.T) {
 	if _, err := collector.NewBooks(st).Close(context.Background(), contracts, october, closes); err != nil {
 		t.Fatal(err)
 	}
-	now := closes
-	h := start(t, collector.Config{Store: st, Book: collector.FixedBook(contracts), Now: func() time.Time { return now }})
+	var now atomic.Pointer[time.Time] // the tallies look at it meanwhile
+	now.Store(&closes)
+	h := start(t, collector.Config{Store: st, Book: collector.FixedBook(contracts), Now: func() time.Time { return *now.Load() }})
 	first := do(h, "GET", "/api/v1/report?month=2026-10", nil)
-	now = closes.AddDate(0, 6, 0)
+	later := closes.AddDate(0, 6, 0)
+	now.Store(&later)
 	again := do(h, "GET", "/api/v1/report?month=2026-10&revision=closed", nil)
 	if first.Code != 200 || first.Body.String() != again.Body.String() {
 		t.Errorf("status %d: the closed month is not the same bytes", first.Code)

@@ -102,11 +102,11 @@ gpumeter_commitment_shortfall_amount{cloud="aws",commitment="pool",contract="c",
 // The first look is a minute after the start, and a failure is counted.
 func TestOutlookLooksAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o, looks := ahead(), 0
+		o, looks := ahead(), 0 // o.mu guards both
 		o.now = time.Now
 		o.claims = func(context.Context, string) (contract.Docket, error) { return contract.Docket{}, ErrNoData }
 		o.spend = func(context.Context) (contract.SpendReport, error) {
-			looks++
+			o.set(func() { looks++ })
 			return contract.SpendReport{}, errors.New("no")
 		}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -118,9 +118,11 @@ func TestOutlookLooksAgain(t *testing.T) {
 		}{{59 * time.Second, 0}, {2 * time.Second, 1}, {9 * time.Minute, 1}, {time.Minute, 2}} {
 			time.Sleep(x.wait)
 			synctest.Wait()
-			if looks != x.want || o.failures != x.want {
-				t.Errorf("%d looks and %d failures, want %d", looks, o.failures, x.want)
-			}
+			o.set(func() {
+				if looks != x.want || o.failures != x.want {
+					t.Errorf("%d looks and %d failures, want %d", looks, o.failures, x.want)
+				}
+			})
 		}
 		cancel()
 		<-done
