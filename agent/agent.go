@@ -159,7 +159,7 @@ func New(cfg Config) (*Agent, error) {
 		Parts:    a.holders.Part,
 		Basis:    usage.BasisProcess,
 		BootID:   cfg.BootID,
-		Node:     cfg.Node.Name,
+		Node:     usage.SlotNode(cfg.Node),
 	}, s)
 	var known []metric.GPU
 	for _, g := range s.GPUs {

@@ -1,6 +1,8 @@
 package usage
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"strconv"
 	"strings"
 )
@@ -15,10 +17,27 @@ const maxSlotNode = maxText - len(slotMark) - len("1024")
 // Slot returns the id under which a GPU stands on record that a node should
 // have and that nobody has seen: "node-7/slot-k". It passes wherever a UUID does.
 func Slot(node string, k int) string {
-	if len(node) > maxSlotNode {
-		node = strings.ToValidUTF8(node[:maxSlotNode], "")
+	return cut(node, maxSlotNode) + slotMark + strconv.Itoa(k)
+}
+
+// SlotNode returns what stands for a node in the ids of its slots: its name, and
+// a mark of its machine where that is known, since two clouds may have nodes of
+// one name.
+func SlotNode(n Node) string {
+	if n.MachineID == "" {
+		return n.Name
 	}
-	return node + slotMark + strconv.Itoa(k)
+	mark := sha256.Sum256([]byte(n.MachineID))
+	suffix := "@" + hex.EncodeToString(mark[:4])
+	return cut(n.Name, maxSlotNode-len(suffix)) + suffix
+}
+
+// cut leaves at most n bytes of a text.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
 }
 
 // IsSlot reports whether id is one of Slot's and no GPU's UUID.

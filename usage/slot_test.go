@@ -21,6 +21,13 @@ func TestSlotIsAcceptedWhateverTheNodeIsCalled(t *testing.T) {
 			t.Errorf("%q is not taken for a slot", id)
 		}
 	}
+	// Two machines of one name have slots of their own.
+	for _, name := range []string{"n1", strings.Repeat("é", maxText)} {
+		a, b := SlotNode(Node{Name: name, MachineID: "a"}), SlotNode(Node{Name: name, MachineID: "b"})
+		if Slot(a, 7) == Slot(b, 7) || len(Slot(a, 1024)) > maxText || SlotNode(Node{Name: "n1"}) != "n1" {
+			t.Errorf("slots %q and %q", Slot(a, 7), Slot(b, 7))
+		}
+	}
 	for _, id := range []string{"", "GPU-1", "/slot-1", "n1/slot-", "n1/slot-x", "n1/slot--1", "MIG-n1/slot-1/2"} {
 		if IsSlot(id) {
 			t.Errorf("%q is taken for a slot", id)
