@@ -21,7 +21,7 @@ import (
 // simulation is one run: a fleet's agents, in front of a collector.
 type simulation struct {
 	args      *simulateArgs
-	agents    []*fleet.Agent
+	agents    []*simulatedAgent
 	until, to time.Time // the outage lies between
 	rate      float64   // minutes of the whole fleet in a second; 0 is as fast as can be
 	client    *simulatedClient
@@ -34,6 +34,12 @@ type simulation struct {
 	took   time.Duration // before the outage's end
 	outage time.Duration // from its end until everything was there
 	missed int64         // records of the outage
+}
+
+// simulatedAgent is one node's.
+type simulatedAgent struct {
+	*fleet.Agent
+	kept []simulatedPost // of the outage
 }
 
 // marks are what was seen while sending.
@@ -60,8 +66,11 @@ func newSimulation(a *simulateArgs, f *fleet.Fleet, from, to time.Time) (*simula
 		return nil, err
 	}
 	s := &simulation{
-		args: a, agents: f.Agents(from), until: to.Add(-a.Outage), to: to,
+		args: a, until: to.Add(-a.Outage), to: to,
 		rate: float64(a.Rate) / float64(f.GPUs()), client: client, slots: make(chan struct{}, a.Connections),
+	}
+	for _, agent := range f.Agents(from) {
+		s.agents = append(s.agents, &simulatedAgent{Agent: agent})
 	}
 	if a.Live {
 		s.rate = 1 / time.Minute.Seconds()
@@ -86,8 +95,11 @@ func (s *simulation) send(ctx context.Context, step func(float64)) error {
 		return err
 	}
 	before := s.truth.records
+	if err := s.crowd(ctx, s.args.Connections, func(ctx context.Context, x *simulatedSender) error { return x.keep(ctx, step1) }); err != nil {
+		return err
+	}
 	begin = time.Now()
-	err = s.crowd(ctx, maxCrowd, func(ctx context.Context, x *simulatedSender) error { return x.afterOutage(ctx, step1) })
+	err = s.crowd(ctx, maxCrowd, func(ctx context.Context, x *simulatedSender) error { return x.afterOutage(ctx) })
 	s.outage, s.missed = time.Since(begin), s.truth.records-before
 	return err
 }
@@ -124,7 +136,7 @@ func (s *simulation) crowd(ctx context.Context, n int, run func(context.Context,
 // simulatedSender sends for some agents, one request at a time.
 type simulatedSender struct {
 	s      *simulation
-	agents []*fleet.Agent
+	agents []*simulatedAgent
 	dice   *rand.Rand
 	place  float64 // among the senders, from 0 up to 1
 	// late are the requests that were held back in this minute and the one
@@ -188,15 +200,28 @@ func rest(ctx context.Context, d time.Duration) error {
 // real ones do.
 const simulatedPostBytes = 1 << 20
 
-// afterOutage sends what each agent kept.
-func (x *simulatedSender) afterOutage(ctx context.Context, step func()) error {
+// keep packs what each agent closes while nobody reaches the collector: it is
+// there before the outage ends.
+func (x *simulatedSender) keep(ctx context.Context, step func()) error {
 	for _, a := range x.agents {
 		for a.Start().Before(x.s.to) {
-			p, err := x.next(ctx, a, step)
-			if err == nil && p.n > 0 {
-				err = x.sendWhole(ctx, &p)
+			p, err := x.next(a, step)
+			if err = errors.Join(err, ctx.Err()); err != nil {
+				return err
 			}
-			if err != nil {
+			if p.n > 0 {
+				a.kept = append(a.kept, p)
+			}
+		}
+	}
+	return nil
+}
+
+// afterOutage sends what each agent kept.
+func (x *simulatedSender) afterOutage(ctx context.Context) error {
+	for _, a := range x.agents {
+		for i := range a.kept {
+			if err := x.sendWhole(ctx, &a.kept[i]); err != nil {
 				return err
 			}
 		}
@@ -204,13 +229,8 @@ func (x *simulatedSender) afterOutage(ctx context.Context, step func()) error {
 	return nil
 }
 
-// next packs an agent's next request. Not more are made at a time than there
-// are connections: unpacked they would fill the memory.
-func (x *simulatedSender) next(ctx context.Context, a *fleet.Agent, step func()) (p simulatedPost, err error) {
-	if err := x.enter(ctx); err != nil {
-		return p, err
-	}
-	defer x.leave()
+// next packs an agent's next request; it has no batches if nothing is left.
+func (x *simulatedSender) next(a *simulatedAgent, step func()) (p simulatedPost, err error) {
 	var batches []usage.Sealed
 	for size := 0; size < simulatedPostBytes && a.Start().Before(x.s.to); {
 		b, ok, err := a.Next()
