@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/gpumeter/gpumeter/collector/store/clickhouse"
 	"github.com/gpumeter/gpumeter/contract"
@@ -69,11 +70,12 @@ func BenchmarkAppend(b *testing.B) {
 	b.ReportMetric(float64(8*nodes*b.N)/b.Elapsed().Seconds(), "records/s")
 }
 
-// BenchmarkSums adds up a month of hour records by day and by 50 keys, as a
-// report does.
+// BenchmarkSums adds up a month of hour-long records by day and by 50 keys, as a
+// report does: record by record, from hour records, and from these by holder.
+// Between the first two the hour records are made.
 func BenchmarkSums(b *testing.B) {
 	db := bench(b)
-	from := 497_000 * hour
+	from := 20_700 * 24 * hour
 	for seq := uint64(0); seq < 720; seq += 24 {
 		var batches []usage.Sealed
 		for n := range *benchGPUs / 8 {
@@ -89,25 +91,42 @@ func BenchmarkSums(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	var q contract.Query
+	q := contract.Query{}
 	for i, p := range presence {
 		q.Spans = append(q.Spans, contract.Span{Unit: p.Unit, FromMs: p.StartMs, ToMs: p.EndMs, Key: i % 50})
 	}
 	for day := range int64(31) {
 		q.Edges = append(q.Edges, from+day*24*hour)
 	}
-	bytes, err := db.BytesOnDisk(b.Context())
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		a, err := db.Sums(b.Context(), q)
-		if err != nil || len(a.Sums) != 50*30 || len(a.Straddles) != 0 {
-			b.Fatalf("%d sums, %d straddling records, %v", len(a.Sums), len(a.Straddles), err)
+	sums := func(by contract.By, want int) func(b *testing.B) {
+		q.By = by
+		return func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				a, err := db.Sums(b.Context(), q)
+				if err != nil || len(a.Sums) != want || len(a.Straddles) != 0 {
+					b.Fatalf("%d sums, %d straddling records, %v", len(a.Sums), len(a.Straddles), err)
+				}
+			}
+			b.ReportMetric(float64(len(presence)*720*b.N)/b.Elapsed().Seconds(), "records/s")
 		}
 	}
-	records := len(presence) * 720
-	b.ReportMetric(float64(records*b.N)/b.Elapsed().Seconds(), "records/s")
-	b.ReportMetric(float64(bytes)/float64(records), "B/record")
+	b.Run("records", sums("", 50*30))
+	began := time.Now()
+	if err := db.RollUp(b.Context(), time.UnixMilli(from+40*24*hour)); err != nil {
+		b.Fatal(err)
+	}
+	b.Logf("hour records made in %v", time.Since(began))
+	b.Run("hours", sums("", 50*30))
+	b.Run("team", sums(contract.ByTeam, 50*30))
+	b.Run("presence", func(b *testing.B) {
+		for b.Loop() {
+			if p, err := db.Presence(b.Context()); err != nil || len(p) != len(presence) {
+				b.Fatalf("%d present, %v", len(p), err)
+			}
+		}
+	})
+	if bytes, err := db.BytesOnDisk(b.Context()); err == nil {
+		b.Logf("%.1f bytes on disk for each hour record and its record", float64(bytes)/float64(len(presence)*720))
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -23,6 +24,8 @@ type reading struct {
 	told  []told
 	rough []unitHour
 	runs  []owner.Span // what is read record by record is of these
+	slots int          // hours of which the slot is known
+	cut   bool         // there are others, or a span begins or ends in a slot
 }
 
 // plan decides how a question is read, as of one look. What is rough depends on
@@ -179,4 +182,66 @@ func (a *question) readingTables() ([]*ext.Table, error) {
 	rough, err := table("rough", a.reading.rough, func(h unitHour) []any { return []any{h.unit, h.hour} },
 		ext.Column("unit", "Int64"), ext.Column("hour", "Int64"))
 	return []*ext.Table{used, told, rough}, err
+}
+
+// slotTables makes the temporary tables by which hour records find their slots:
+// hour_slots for hours that no edge cuts, slot_spans, and split for the slots in
+// which a span of a unit begins or ends.
+func (a *question) slotTables() ([]*ext.Table, error) {
+	type pair struct{ unit, slot int64 }
+	var hours []pair // hour and slot
+	cut := false
+	for _, h := range hoursOf(a.reading.told) {
+		first, last := a.slotOf(h*hourMs), a.slotOf((h+1)*hourMs-1)
+		cut = cut || first != last
+		if first == last && first >= 0 {
+			hours = append(hours, pair{h, int64(first)})
+		}
+	}
+	split := map[pair]bool{}
+	for _, s := range a.Spans {
+		for _, e := range []int64{s.FromMs, s.ToMs} {
+			if slot := a.slotOf(e); slot >= 0 && a.slotSpan(slot).FromMs < e && e < a.slotSpan(slot).ToMs {
+				split[pair{s.Unit, int64(slot)}] = true
+			}
+		}
+	}
+	a.reading.slots, a.reading.cut = len(hours), cut || len(split) > 0
+	row := func(p pair) []any { return []any{p.unit, p.slot} }
+	hourSlots, err := table("hour_slots", hours, row, ext.Column("hour", "Int64"), ext.Column("slot", "Int64"))
+	if err != nil {
+		return nil, err
+	}
+	splitSlots, err := table("split", slices.Collect(maps.Keys(split)), row, ext.Column("unit", "Int64"), ext.Column("slot", "Int64"))
+	if err != nil {
+		return nil, err
+	}
+	var slots []int
+	for slot := range len(a.Edges) - 1 {
+		if !a.slotSpan(slot).Empty() {
+			slots = append(slots, slot)
+		}
+	}
+	slotSpans, err := table("slot_spans", slots, func(slot int) []any {
+		x := a.slotSpan(slot)
+		return []any{int64(slot), x.FromMs, x.ToMs}
+	}, ext.Column("slot", "Int64"), ext.Column("from_ms", "Int64"), ext.Column("to_ms", "Int64"))
+	return []*ext.Table{hourSlots, splitSlots, slotSpans}, err
+}
+
+// slotOf returns the slot of a moment, or -1.
+func (a *question) slotOf(ms int64) int {
+	n, found := slices.BinarySearch(a.Edges, ms)
+	if !found {
+		n--
+	}
+	if n >= len(a.Edges)-1 {
+		return -1
+	}
+	return n
+}
+
+// slotSpan is the part of a slot that records cover.
+func (a *question) slotSpan(slot int) owner.Span {
+	return owner.Span{FromMs: a.Edges[slot], ToMs: a.Edges[slot+1]}.Clip(a.within)
 }

@@ -26,7 +26,7 @@ const begin = int64(1_790_000_000_000) / hour * hour
 
 func (s rolling) Append(ctx context.Context, batches []usage.Sealed) ([]store.Status, error) {
 	statuses, err := s.DB.Append(ctx, batches)
-	if err == nil && s.r.IntN(4) == 0 {
+	if err == nil && s.r.IntN(6) == 0 {
 		const days = 14
 		now := time.UnixMilli(begin + s.r.Int64N(days*24)*hour)
 		if err := []*clickhouse.DB{s.DB, s.other}[s.r.IntN(2)].RollUp(context.WithoutCancel(ctx), now); err != nil {

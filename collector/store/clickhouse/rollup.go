@@ -42,11 +42,11 @@ func (d *DB) RollUp(ctx context.Context, now time.Time) error {
 		if x.Empty() || i >= 0 {
 			continue
 		}
-		if err := d.rollDay(ctx, day, x); err != nil {
+		if v, err = v.rollDay(ctx, day, x); err != nil {
 			return fmt.Errorf("make hour records of %d: %w", day, err)
 		}
 	}
-	if err := d.dropAttempts(ctx); err != nil {
+	if err := v.dropAttempts(ctx); err != nil {
 		return fmt.Errorf("drop hour records that others have replaced: %w", err)
 	}
 	return nil
@@ -67,35 +67,31 @@ func (v view) rollDays() []uint32 {
 	return slices.Compact(out)
 }
 
-// rollDay makes hour records of a part of a day from its beginning. If batches
-// come meanwhile that are of the same time, they do not count, and are made
-// another time.
-func (d *DB) rollDay(ctx context.Context, day uint32, x owner.Span) error {
-	v, err := d.settle(ctx)
-	if err != nil {
-		return err
-	}
+// rollDay makes hour records of a part of a day from its beginning, and returns
+// how things are afterwards. If batches came meanwhile that are of the same
+// time, the hour records do not count, and are made another time.
+func (v view) rollDay(ctx context.Context, day uint32, x owner.Span) (after view, err error) {
 	made := v.print(day, x.ToMs)
 	lost, err := v.lost(ctx, x)
 	if err != nil {
-		return err
+		return v, err
 	}
-	attempts := make([]attempt, len(d.shards))
-	for i, s := range d.shards {
+	attempts := make([]attempt, len(v.shards))
+	for i, s := range v.shards {
 		if attempts[i], err = v.roll(ctx, s, day, x, lost); err != nil {
-			return fmt.Errorf("shard %d: %w", s.number, err)
+			return v, fmt.Errorf("shard %d: %w", s.number, err)
 		}
 	}
-	if v, err = d.settle(ctx); err != nil || v.print(day, x.ToMs) != made {
-		return err
+	if after, err = v.settle(ctx); err != nil || after.print(day, x.ToMs) != made {
+		return after, err
 	}
-	for i, s := range d.shards {
+	for i, s := range v.shards {
 		err := s.insertRoll(ctx, roll{attempt: attempts[i], untilMs: x.ToMs, print: made})
 		if err != nil {
-			return err
+			return after, err
 		}
 	}
-	return nil
+	return after, nil
 }
 
 // roll lets a shard make hour records of its own records, and returns the
@@ -142,11 +138,7 @@ func (s *shard) insertRoll(ctx context.Context, x roll) error {
 
 // dropAttempts takes away hour records that do not count and were begun some
 // time ago.
-func (d *DB) dropAttempts(ctx context.Context) error {
-	v, err := d.settle(ctx)
-	if err != nil {
-		return err
-	}
+func (v view) dropAttempts(ctx context.Context) error {
 	known, err := v.told(ctx, everything)
 	if err != nil {
 		return err
@@ -157,8 +149,8 @@ func (d *DB) dropAttempts(ctx context.Context) error {
 			used[attempt{t.day, a}] = true
 		}
 	}
-	before := uint64(d.options.Now().Add(-attemptAge).UnixMilli()) << attemptShift
-	for _, s := range d.shards {
+	before := uint64(v.options.Now().Add(-attemptAge).UnixMilli()) << attemptShift
+	for _, s := range v.shards {
 		err := s.do(ctx, func(ctx context.Context, r *replica) error {
 			return r.dropAttempts(ctx, func(a attempt) bool { return a.number < before && !used[a] })
 		})

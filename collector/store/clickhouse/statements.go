@@ -52,6 +52,8 @@ var (
 	sqlCutBySpans     = read("cut_by_spans")
 	sqlHourSums       = read("hour_sums")
 	sqlHourSumsBy     = read("hour_sums_by_holder")
+	sqlCutSums        = read("cut_sums")
+	sqlCutSumsBy      = read("cut_sums_by_holder")
 	sqlHourOverlaps   = read("hour_overlaps")
 )
 

@@ -62,18 +62,10 @@ func (a *question) ask(ctx context.Context, parts ...func(context.Context) error
 	if err != nil {
 		return err
 	}
-	extent, err := v.extent(ctx)
-	if err != nil {
+	p, err := a.look(ctx, v, reading{})
+	if a.within.Empty() {
 		return err
 	}
-	edges := owner.Span{FromMs: a.Edges[0], ToMs: a.Edges[len(a.Edges)-1]}
-	a.within = edges.Clip(extent)
-	if a.within.Empty() {
-		return nil
-	}
-	a.numbers = bounds(a.within)
-	a.numbers["width"] = max(hourMs, (a.within.ToMs-a.within.FromMs)/maxBuckets+1)
-	p, err := a.look(ctx, v, reading{})
 	for looks := 0; err == nil && looks < maxLooks; looks++ {
 		if err := a.read(ctx, p, parts); err != nil {
 			return err
@@ -102,6 +94,16 @@ type picture struct {
 
 func (a *question) look(ctx context.Context, v view, before reading) (p picture, err error) {
 	p.view = v
+	extent, err := v.extent(ctx)
+	if err != nil {
+		return p, err
+	}
+	edges := owner.Span{FromMs: a.Edges[0], ToMs: a.Edges[len(a.Edges)-1]}
+	if a.within = edges.Clip(extent); a.within.Empty() {
+		return p, nil
+	}
+	a.numbers = bounds(a.within)
+	a.numbers["width"] = max(hourMs, (a.within.ToMs-a.within.FromMs)/maxBuckets+1)
 	if p.reading, err = a.plan(ctx, v, before); err != nil {
 		return p, err
 	}
@@ -134,11 +136,13 @@ func (a *question) read(ctx context.Context, p picture, parts []func(context.Con
 		}
 		a.tables = append(a.tables, t)
 	}
-	more, err := a.readingTables()
-	if err != nil {
-		return err
+	for _, make := range []func() ([]*ext.Table, error){a.readingTables, a.slotTables} {
+		more, err := make()
+		if err != nil {
+			return err
+		}
+		a.tables = append(a.tables, more...)
 	}
-	a.tables = append(a.tables, more...)
 	for _, part := range parts {
 		if err := part(ctx); err != nil {
 			return err
@@ -223,25 +227,31 @@ func (a *question) edgeTable() (*ext.Table, error) {
 
 func (a *question) query(text string) query { return ask(text, a.numbers, a.tables...) }
 
-// texts returns the statements that answer a part of the question: one that
-// reads records, and one that reads hour records.
-func (a *question) texts(records, hours string) (out []string) {
-	if len(a.reading.runs) > 0 && records != "" {
+// texts returns the statements that answer a part of the question: of records,
+// of hour records, and of those of which more must be known than their hour.
+func (a *question) texts(records, hours, cut string) (out []string) {
+	if len(a.reading.runs) > 0 {
 		out = append(out, records)
 	}
-	if len(a.reading.told) > 0 {
+	if len(a.reading.told) > 0 && a.reading.slots > 0 {
 		out = append(out, hours)
+	}
+	if len(a.reading.told) > 0 && a.reading.cut {
+		out = append(out, cut)
 	}
 	return out
 }
 
 // overlaps counts the records that were asked for and do not count.
 func (a *question) overlaps(ctx context.Context) error {
-	records := sqlOverlaps
-	if a.lost == 0 {
-		records = ""
+	var texts []string
+	if a.lost > 0 {
+		texts = append(texts, sqlOverlaps)
 	}
-	for _, text := range a.texts(records, sqlHourOverlaps) {
+	if len(a.reading.told) > 0 {
+		texts = append(texts, sqlHourOverlaps)
+	}
+	for _, text := range texts {
 		list, err := gather(ctx, a.db, a.query(text), func(r driver.Rows) (n uint64, err error) { return n, r.Scan(&n) })
 		if err != nil {
 			return err
@@ -274,9 +284,9 @@ func scanSubtotal(r driver.Rows) (p subtotal, err error) {
 
 // sums adds up what the shards added up.
 func (a *question) sums(ctx context.Context) error {
-	texts := a.texts(sqlSums, sqlHourSums)
+	texts := a.texts(sqlSums, sqlHourSums, sqlCutSums)
 	if a.By.Held() {
-		texts = a.texts(sqlSumsByHolder, sqlHourSumsBy)
+		texts = a.texts(sqlSumsByHolder, sqlHourSumsBy, sqlCutSumsBy)
 	}
 	var parts []subtotal
 	for _, text := range texts {

@@ -112,9 +112,10 @@ func (d *DB) eventsOf(ctx context.Context, q store.EventQuery) ([]store.Event, e
 	if err != nil {
 		return nil, err
 	}
-	on, out := make([]int64, len(list)), make([]store.Event, len(list))
-	for i, e := range list {
-		on[i], out[i] = e.node, e.Event
+	var on []int64
+	var out []store.Event
+	for _, e := range list {
+		on, out = append(on, e.node), append(out, e.Event)
 	}
 	where, err := lookUp(ctx, d, &d.words.nodes, on, "node", sqlNodes, scanNode, maxUnits)
 	for i := range out {

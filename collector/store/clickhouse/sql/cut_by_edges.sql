@@ -3,7 +3,7 @@ SELECT DISTINCT unit, hour
 FROM (
     SELECT unit, intDiv(start_ms, 3600000) AS hour, start_ms, end_ms
     FROM hours
-    WHERE day IN (SELECT day FROM used) AND (day, attempt) IN (SELECT day, attempt FROM used)
+    WHERE day IN (SELECT day FROM used) AND attempt IN (SELECT attempt FROM used)
         AND intDiv(start_ms, 3600000) IN (SELECT hour FROM hour_edges)
 ) AS found
 ALL INNER JOIN (SELECT hour, edge FROM hour_edges) AS asked USING (hour)

@@ -3,7 +3,7 @@ SELECT DISTINCT unit, hour
 FROM (
     SELECT unit, intDiv(start_ms, 3600000) AS hour, start_ms, end_ms
     FROM hours
-    WHERE day IN (SELECT day FROM used) AND (day, attempt) IN (SELECT day, attempt FROM used)
+    WHERE day IN (SELECT day FROM used) AND attempt IN (SELECT attempt FROM used)
         AND (unit, intDiv(start_ms, 3600000)) IN (SELECT unit, hour FROM hour_ends)
 ) AS found
 ALL INNER JOIN (SELECT unit, hour, edge FROM hour_ends) AS asked USING (unit, hour)

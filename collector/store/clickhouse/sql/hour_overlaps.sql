@@ -3,7 +3,7 @@ SELECT sum(lost)
 FROM (
     SELECT unit, start_ms, end_ms, lost
     FROM hours
-    WHERE day IN (SELECT day FROM used) AND (day, attempt) IN (SELECT day, attempt FROM used)
+    WHERE day IN (SELECT day FROM used) AND attempt IN (SELECT attempt FROM used)
         AND lost > 0 AND start_ms >= @from AND end_ms <= @to
         AND (unit, intDiv(start_ms, 3600000)) NOT IN (SELECT unit, hour FROM rough)
 ) AS found

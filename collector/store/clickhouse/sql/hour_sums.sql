@@ -1,22 +1,24 @@
--- Of the hour records that lie wholly inside one span and one slot.
+-- Of the other hour records, by what is known of an hour: its slot. They are
+-- added up by unit and slot before it is looked where these belong.
 SELECT key, slot, toInt64(0) AS holder,
-    sum(unhealthy_ms), sum(unallocated_ms), sum(idle_ms), sum(unmeasured_ms), sum(busy_ms),
-    sum(sm_active_ms), sum(sm_known_ms), sum(energy_mj), sum(energy_known_ms)
+    sum(unhealthy), sum(unallocated), sum(idle), sum(unmeasured), sum(busy),
+    sum(sm_active), sum(sm_known), sum(energy), sum(energy_known)
 FROM (
-    SELECT key, intDiv(start_ms, @width) AS bucket, start_ms, end_ms,
-        unhealthy_ms, unallocated_ms, idle_ms, unmeasured_ms, busy_ms,
-        sm_active_ms, sm_known_ms, energy_mj, energy_known_ms
+    SELECT slot, key, lo, hi, unhealthy, unallocated, idle, unmeasured, busy, sm_active, sm_known, energy, energy_known
     FROM (
-        SELECT unit, start_ms, end_ms, unhealthy_ms, unallocated_ms, idle_ms, unmeasured_ms, busy_ms,
-            sm_active_ms, sm_known_ms, energy_mj, energy_known_ms
+        SELECT unit, transform(intDiv(start_ms, 3600000), (SELECT groupArray(hour) FROM hour_slots), (SELECT groupArray(slot) FROM hour_slots), toInt64(-1)) AS slot,
+            sum(unhealthy_ms) AS unhealthy, sum(unallocated_ms) AS unallocated, sum(idle_ms) AS idle, sum(unmeasured_ms) AS unmeasured, sum(busy_ms) AS busy,
+            sum(sm_active_ms) AS sm_active, sum(sm_known_ms) AS sm_known, sum(energy_mj) AS energy, sum(energy_known_ms) AS energy_known
         FROM hours
-        WHERE day IN (SELECT day FROM used) AND (day, attempt) IN (SELECT day, attempt FROM used)
+        WHERE day IN (SELECT day FROM used) AND attempt IN (SELECT attempt FROM used)
             AND lost = 0 AND start_ms >= @from AND end_ms <= @to
             AND (unit, intDiv(start_ms, 3600000)) NOT IN (SELECT unit, hour FROM rough)
+        GROUP BY unit, slot
     ) AS found
     ALL INNER JOIN (SELECT unit, lo, hi, key FROM asked_spans) AS asked USING (unit)
-    WHERE start_ms >= lo AND end_ms <= hi
+    WHERE slot >= 0
+        AND (unit, slot) NOT IN (SELECT unit, slot FROM split)
 ) AS found
-ALL INNER JOIN (SELECT bucket, from_ms, to_ms, slot FROM asked_slots) AS asked USING (bucket)
-WHERE start_ms >= from_ms AND end_ms <= to_ms
+ALL INNER JOIN (SELECT slot, from_ms, to_ms FROM slot_spans) AS asked USING (slot)
+WHERE from_ms >= lo AND to_ms <= hi
 GROUP BY key, slot
