@@ -244,6 +244,16 @@ func TestClosedMonthAndItsCorrections(t *testing.T) {
 	sameLedger(t, "after the restatement", revisionOf(t, books, "4"), everything)
 	addsUp(t, ctx, st, closed, everything)
 
+	// Of one contract, a closed month counts the GPUs that a live report does.
+	one, err := books.Report(ctx, contracts, collector.Ask{Month: "2026-10", Contract: "cw"}, closes.AddDate(1, 0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	live, err := collector.Report(ctx, st, contracts, collector.Ask{Month: "2026-10", Contract: "cw"}, closes.AddDate(1, 0, 0))
+	if err != nil || one.Quality.GPUs != live.Quality.GPUs || one.Quality.GPUs != 8 || closed.Quality.GPUs != 32 {
+		t.Errorf("%d GPUs of one contract, live %d, of all %d, %v", one.Quality.GPUs, live.Quality.GPUs, closed.Quality.GPUs, err)
+	}
+
 	// Nothing of this has touched what was closed.
 	again := revisionOf(t, collector.NewBooks(st), "0")
 	if string(again.Stored) != string(closed.Stored) || contract.Hash(again.Stored) != closing.Entry.Report {

@@ -44,17 +44,13 @@ func (b *Books) recompute(ctx context.Context, last ledger.Sealed, m contract.Mo
 	if err != nil {
 		return nil, err
 	}
-	placements, err := b.journal.Part(ctx, last.Placements)
-	if err != nil {
-		return nil, err
-	}
 	contracts, err := contract.ReadCanonical(terms)
 	if err != nil {
 		return nil, err
 	}
-	var placed contract.Placements
-	if err := json.Unmarshal(placements, &placed); err != nil {
-		return nil, fmt.Errorf("read placements of %s: %w", m, err)
+	placed, placements, err := b.placements(ctx, last)
+	if err != nil {
+		return nil, err
 	}
 	r, standing, err := b.standing(ctx, contracts, m, now)
 	if err != nil {

@@ -53,7 +53,7 @@ func (b *Books) Report(ctx context.Context, contracts []contract.Contract, ask A
 	}
 	rep, err := b.closedReport(ctx, e)
 	if err == nil && ask.Contract != "" {
-		err = only(&rep, ask.Contract)
+		err = b.only(ctx, e, &rep, ask.Contract)
 	}
 	return rep, err
 }
@@ -94,16 +94,39 @@ func (b *Books) closedReport(ctx context.Context, e ledger.Sealed) (contract.Rep
 	return rep, nil
 }
 
-// only leaves one contract in a report: it is no longer the bytes that were
-// stored.
-func only(rep *contract.Report, id string) error {
+// only leaves one contract in the report of an entry, and counts its GPUs: it is
+// no longer the bytes that were stored.
+func (b *Books) only(ctx context.Context, e ledger.Sealed, rep *contract.Report, id string) error {
 	i := slices.IndexFunc(rep.Contracts, func(s contract.Statement) bool { return s.Contract == id })
 	if i < 0 {
 		return fmt.Errorf("%w %q: it was not in force when %s was closed", ErrUnknownContract, id, rep.Period)
 	}
 	rep.Contracts, rep.Uncontracted, rep.Stored = rep.Contracts[i:i+1], []contract.Stray{}, nil
 	rep.Remarks = slices.DeleteFunc(rep.Remarks, func(m contract.Remark) bool { return m.Contract != id })
+	placed, _, err := b.placements(ctx, e)
+	if err != nil {
+		return err
+	}
+	s, gpus := &rep.Contracts[0], map[string]bool{}
+	for _, p := range placed.List {
+		// A report has the contracts of its terms, in their order.
+		if p.Contract == i && p.FromMs < s.To.UnixMilli() && s.From.UnixMilli() < p.ToMs {
+			gpus[p.GPU] = true
+		}
+	}
+	rep.Quality.GPUs = len(gpus)
 	return nil
+}
+
+// placements reads those of an entry, and returns their bytes as well.
+func (b *Books) placements(ctx context.Context, e ledger.Sealed) (placed contract.Placements, body []byte, err error) {
+	if body, err = b.journal.Part(ctx, e.Placements); err != nil {
+		return placed, nil, err
+	}
+	if err := json.Unmarshal(body, &placed); err != nil {
+		return placed, nil, fmt.Errorf("read placements of %s: %w", e.Month, err)
+	}
+	return placed, body, nil
 }
 
 // checkRevision says whether a revision can be meant by anything.

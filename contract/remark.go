@@ -116,7 +116,7 @@ func hundredth(part, whole int64, n int64) bool { return part > 0 && part/n >= w
 // ofLine remarks upon one tranche.
 func ofLine(s *Statement, l *Line, c *Contract) []Remark {
 	out := missing(s, l, c)
-	for _, x := range l.spells(Unobserved, worthSilent) {
+	for _, x := range l.spells(Unobserved, worthSilent, nil) {
 		out = append(out, x.remark(RemarkSilent, s, l, c))
 	}
 	for _, x := range []struct {
@@ -136,10 +136,12 @@ func ofLine(s *Statement, l *Line, c *Contract) []Remark {
 	return out
 }
 
-// missing remarks upon each spell in which GPUs were not delivered.
+// missing remarks upon each spell in which GPUs were not delivered. A step whose
+// GPUs do not come begins another, also where some were missing before.
 func missing(s *Statement, l *Line, c *Contract) []Remark {
 	var out []Remark
-	for _, x := range l.spells(Undelivered, worthMissing) {
+	lateFrom := func(i int) bool { return l.addedOn(c, l.Days[i].Date) > 0 && l.grewShort(i) }
+	for _, x := range l.spells(Undelivered, worthMissing, lateFrom) {
 		m := x.remark(RemarkShort, s, l, c)
 		if m.GPUs = l.addedOn(c, x.first); m.GPUs > 0 {
 			m.Kind = RemarkLate
@@ -147,6 +149,18 @@ func missing(s *Statement, l *Line, c *Contract) []Remark {
 		out = append(out, m)
 	}
 	return out
+}
+
+// grewShort reports whether more was missing on a day, or on the one after it,
+// than before: a step may take effect in the middle of a day.
+func (l *Line) grewShort(i int) bool {
+	for k := i; k < min(i+2, len(l.Days)); k++ {
+		d := &l.Days[k]
+		if i == 0 || hundredth(d.Buckets[Undelivered]-l.Days[i-1].Buckets[Undelivered], d.ContractedMs, worthMissing) {
+			return true
+		}
+	}
+	return false
 }
 
 // addedOn returns how many GPUs a step of the ramp added on a date.
@@ -175,8 +189,9 @@ type spell struct {
 }
 
 // spells finds the runs of days on which at least so many hundredths of what
-// was contracted fell into a bucket.
-func (l *Line) spells(b Bucket, worth int64) []spell {
+// was contracted fell into a bucket. A day for which begins is true begins a run
+// of its own; nil is none.
+func (l *Line) spells(b Bucket, worth int64, begins func(day int) bool) []spell {
 	var out []spell
 	open := false
 	for i := range l.Days {
@@ -185,7 +200,7 @@ func (l *Line) spells(b Bucket, worth int64) []spell {
 			open = false
 			continue
 		}
-		if !open {
+		if !open || begins != nil && begins(i) {
 			out = append(out, spell{first: d.Date})
 			open = true
 		}
