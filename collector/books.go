@@ -148,6 +148,9 @@ func (b *Books) entry(ctx context.Context, d *draft, m contract.Month, revisions
 	if e.Batches, err = b.journal.PutBatches(ctx, d.fromMs, d.toMs); err != nil {
 		return e, false, err
 	}
+	if e.Days, err = ledger.LastDay(ctx, b.store); err != nil {
+		return e, false, err
+	}
 	for _, part := range []struct {
 		hash *string
 		body []byte

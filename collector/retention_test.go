@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,8 +49,8 @@ func rentals(t testing.TB, r *rand.Rand) []contract.Contract {
 		if price > from {
 			tranche.Rates = []contract.Rate{{FromMs: from, ToMs: price, PerGPUHour: 1_999_999}, {FromMs: price, ToMs: end, PerGPUHour: 3_333_333}}
 		}
-		if r.IntN(2) == 0 {
-			tranche.Delivery = contract.Delivery{Unit: []contract.DeliveryUnit{contract.DeliverNode, contract.DeliverRack}[r.IntN(2)], GPUsPerUnit: 2}
+		if r.IntN(4) > 0 {
+			tranche.Delivery = contract.Delivery{Unit: []contract.DeliveryUnit{contract.DeliverNode, contract.DeliverRack}[r.IntN(2)], GPUsPerUnit: 4}
 		}
 		out = append(out, contract.Contract{ID: fmt.Sprintf("c%d", i), Provider: "aws", Currency: "USD", Zone: zone, Tranches: []contract.Tranche{tranche}})
 	}
@@ -88,7 +89,7 @@ func rented(t testing.TB, r *rand.Rand) []usage.Sealed {
 				}
 				b.Records = append(b.Records, rec)
 			}
-			if sick--; sick < 0 && r.IntN(500) == 0 {
+			if sick--; sick < 0 && r.IntN(300) == 0 {
 				sick = 1 + r.IntN(30)
 			}
 			s, err := usage.Seal(b)
@@ -169,12 +170,13 @@ func TestReportsStayWhatTheyAreWhenRecordsGo(t *testing.T) {
 			}
 			contracts := rentals(t, r)
 			books := collector.NewBooks(st)
-			for m := contract.MonthOf(week[0], time.UTC); !october.Before(m); m = m.Next() {
+			for m := contract.MonthOf(week[0], time.UTC); seed%2 == 0 && !october.Before(m); m = m.Next() {
 				if _, err := books.Close(t.Context(), contracts, m, now); err != nil {
 					t.Fatal(err)
 				}
 			}
 			before := said(t, st, contracts, now)
+			t.Logf("rack incidents: %d", strings.Count(fmt.Sprint(before), `"down_unit":"rack"`))
 			records, err := collector.PruneOnce(t.Context(), st, contracts, now, keepDays)
 			if err != nil || records < 2000 {
 				t.Fatalf("%d records pruned, %v", records, err)
@@ -182,7 +184,7 @@ func TestReportsStayWhatTheyAreWhenRecordsGo(t *testing.T) {
 			if d := cmp.Diff(before, said(t, st, contracts, now)); d != "" {
 				t.Errorf("after %d records went (-before +after):\n%.3000s", records, d)
 			}
-			for m := contract.MonthOf(week[0], time.UTC); !october.Before(m); m = m.Next() {
+			for m := contract.MonthOf(week[0], time.UTC); seed%2 == 0 && !october.Before(m); m = m.Next() {
 				if s, err := books.Correct(t.Context(), m, now.Add(time.Hour)); err != nil || s.Revision != 0 {
 					t.Errorf("%s was corrected: revision %d, %v", m, s.Revision, err)
 				}

@@ -55,6 +55,9 @@ type Entry struct {
 	// Batches names the part with what the store held of the month: see the type
 	// Batches. It is empty where the store cannot say.
 	Batches string `json:"batches_sha256,omitempty"`
+	// Days is of the closed day that was the last one then, see LastDay; absent
+	// if there was none.
+	Days string `json:"days_sha256,omitempty"`
 	// UnplacedMs is GPU time of the month that stood, as is known by now, and
 	// is not in Placements: only a restatement can place it.
 	UnplacedMs int64 `json:"unplaced_gpu_ms"`

@@ -212,3 +212,60 @@ func TestVerifyWithoutAHeadSaysWhichDocument(t *testing.T) {
 		t.Errorf("found %+v", got)
 	}
 }
+
+// TestVerifyHoldsDaysTogether has three closed days, one of them written anew,
+// and changes each.
+func TestVerifyHoldsDaysTogether(t *testing.T) {
+	st := storetest.NewModel()
+	bodies := map[string][]byte{}
+	put := func(name, body string) string {
+		t.Helper()
+		if err := st.PutDocument(ctx, store.DayPrefix+name, []byte(body)); err != nil {
+			t.Fatal(err)
+		}
+		bodies[store.DayPrefix+name] = []byte(body)
+		return contract.Hash([]byte(body))
+	}
+	if last, err := ledger.LastDay(ctx, st); last != "" || err != nil {
+		t.Errorf("last day of none = %q, %v", last, err)
+	}
+	first := put("2026-10-01/0", `{"edition":0,"batches":3}`)
+	put("2026-10-01/1", fmt.Sprintf(`{"edition":1,"first_sha256":%q}`, first))
+	second := put("2026-10-03/0", fmt.Sprintf(`{"edition":0,"prev_sha256":%q}`, first))
+	third := put("2026-10-04/0", fmt.Sprintf(`{"edition":0,"prev_sha256":%q}`, second))
+	if last, err := ledger.LastDay(ctx, st); last != third || err != nil {
+		t.Errorf("last day = %q, %v, want %q", last, err, third)
+	}
+	j := ledger.New(st)
+	e := entry(t, j, "2026-09", 0, ledger.Closing)
+	e.Days = third
+	if _, err := j.Append(ctx, nil, e); err != nil {
+		t.Fatal(err)
+	}
+	verify := func(docs store.Documents) (problems []string, days int) {
+		t.Helper()
+		a, err := ledger.Verify(ctx, docs, "", func(_, problem string) { problems = append(problems, problem) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return problems, a.Days
+	}
+	if problems, days := verify(st); len(problems) > 0 || days != 4 {
+		t.Errorf("%d days, problems %q", days, problems)
+	}
+	for name, body := range bodies {
+		if name != store.DayPrefix+"2026-10-01/1" { // its bytes are held by the store's seal
+			other := append(slices.Clone(body), ' ')
+			if problems, _ := verify(&changed{st, map[string][]byte{name: other}}); len(problems) == 0 {
+				t.Errorf("%s with another byte: nothing was found", name)
+			}
+			if problems, _ := verify(&changed{st, map[string][]byte{name: nil}}); len(problems) == 0 {
+				t.Errorf("%s missing: nothing was found", name)
+			}
+		}
+	}
+	odd := &changed{st, map[string][]byte{store.DayPrefix + "2026-10-03/0": []byte(`{"edition":7}`), store.DayPrefix + "2026-10-01/1": []byte(`{`)}}
+	if problems, _ := verify(odd); len(problems) < 3 {
+		t.Errorf("problems %q", problems)
+	}
+}

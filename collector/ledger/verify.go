@@ -16,6 +16,11 @@ type Audit struct {
 	// Runs are the rows of batches that revisions were made of, and that the
 	// store was held to.
 	Runs int `json:"runs"`
+	// Pruned are those of the runs that the store lacks batches of because it
+	// pruned them: what is left of these is held elsewhere.
+	Pruned int `json:"pruned_runs"`
+	// Days are the closed days that the ledger lists, with each edition.
+	Days int `json:"days"`
 	// Head is the SHA-256 of the last entry that follows all before it. It
 	// stands for the whole ledger: kept elsewhere, it shows later whether the
 	// ledger was made anew.
@@ -31,7 +36,7 @@ func Verify(ctx context.Context, docs store.Documents, head string, found func(d
 	if err != nil {
 		return Audit{}, fmt.Errorf("verify ledger: %w", err)
 	}
-	v := verifier{docs: docs, found: found, head: head, there: map[string]bool{}}
+	v := verifier{docs: docs, found: found, head: head, there: map[string]bool{}, days: map[string]bool{}}
 	for _, name := range names {
 		v.there[name] = true
 	}
@@ -65,6 +70,8 @@ type verifier struct {
 	head     string
 	headSeen bool
 	there    map[string]bool
+	days     map[string]bool // SHA-256 of first editions
+	lastDay  string          // the latest of them
 	chain    []Sealed
 	broken   bool // an entry does not follow: those after it are not compared
 	audit    Audit
@@ -86,8 +93,10 @@ func (v *verifier) look(ctx context.Context, name string) {
 		if hash := contract.Hash(body); name != partPrefix+hash {
 			v.found(name, "its SHA-256 is "+hash+": it was changed")
 		}
+	case strings.HasPrefix(name, store.DayPrefix):
+		v.day(name, body)
 	default:
-		v.found(name, "it is neither an entry nor a part of the ledger")
+		v.found(name, "it is neither an entry nor a part of the ledger, nor a day")
 	}
 }
 
@@ -107,6 +116,9 @@ func (v *verifier) entry(name string, body []byte) {
 	v.chain = append(v.chain, s)
 	v.audit.Head = s.SHA256
 	v.headSeen = v.headSeen || s.SHA256 == v.head
+	if s.Days != "" && !v.days[s.Days] {
+		v.found(name, fmt.Sprintf("the day %s that was closed last is missing", s.Days))
+	}
 	for _, part := range []string{s.Terms, s.Placements, s.Report, s.Batches} {
 		if part != "" && !v.there[partPrefix+part] {
 			v.found(name, fmt.Sprintf("its part %s is missing", part))

@@ -15,6 +15,9 @@ type Run struct {
 	// Kept is the SHA-256 of the digests, in lower-case hex one after the other,
 	// of all that is kept of each batch.
 	Kept string `json:"kept_sha256"`
+	// Pruned says of a run that Rerun returns that batches of it were pruned, so
+	// that Head and Kept are not known any more.
+	Pruned bool `json:"-"`
 }
 
 // Anchors is a Store that can say in few words which batches it holds, so that
@@ -25,6 +28,6 @@ type Anchors interface {
 	Runs(ctx context.Context, fromMs, toMs int64) ([]Run, error)
 
 	// Rerun returns the runs given as they are now, in the same order. Head and
-	// Kept are empty where a batch of the run is not there.
+	// Kept are empty where a batch of the run is not there, or was pruned.
 	Rerun(ctx context.Context, runs []Run) ([]Run, error)
 }

@@ -82,13 +82,19 @@ func (d *DB) transact(ctx context.Context, f func(*sql.Conn, *draft) error) erro
 	if err := exec(ctx, conn, "BEGIN"); err != nil {
 		return err
 	}
-	if err := errors.Join(w.write(ctx, conn, d.options.Now().UnixMilli()), ctx.Err()); err != nil {
+	if err := errors.Join(w.write(ctx, conn, d.receivedMs()), ctx.Err()); err != nil {
 		return errors.Join(err, end(ctx, conn, "ROLLBACK"))
 	}
 	if err := d.commit(ctx, conn, w); err != nil {
 		return err
 	}
 	return d.syncNames()
+}
+
+// receivedMs is when what is written now was received: never on a day that is
+// closed, also if the clock says so.
+func (d *DB) receivedMs() int64 {
+	return max(d.options.Now().UnixMilli(), d.notBefore, d.state.lastDay.until())
 }
 
 // syncNames makes the name of DuckDB's log durable. DuckDB makes the file anew
@@ -182,7 +188,7 @@ func (d *draft) write(ctx context.Context, conn *sql.Conn, nowMs int64) error {
 	if err := errors.Join(d.roll.clear(ctx, conn), d.prune.clear(ctx, conn)); err != nil {
 		return err
 	}
-	for _, t := range append(d.tables(nowMs), d.pruneTables(nowMs)...) {
+	for _, t := range append(append(d.tables(nowMs), d.dayTable()), d.pruneTables(nowMs)...) {
 		if err := t.appendTo(ctx, conn, "store"); err != nil {
 			return err
 		}

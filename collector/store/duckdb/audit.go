@@ -46,7 +46,7 @@ func newAuditor(s *state, found func(store.Finding)) *auditor {
 // audit looks at everything, within the transaction of a connection.
 func (a *auditor) audit(ctx context.Context, conn *sql.Conn) error {
 	for _, step := range []func(context.Context, *sql.Conn) error{
-		a.batches, a.hours, a.prunings, a.strangers, a.twins, a.chain, a.gaps, a.asides, a.lives, a.documents, a.unsealed,
+		a.batches, a.hours, a.prunings, a.days, a.strangers, a.twins, a.chain, a.gaps, a.asides, a.lives, a.documents, a.unsealed,
 	} {
 		if err := step(ctx, conn); err != nil {
 			return err

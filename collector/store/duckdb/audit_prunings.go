@@ -28,6 +28,34 @@ func (a *auditor) prunings(ctx context.Context, conn *sql.Conn) error {
 	})
 }
 
+// days holds the table of closed days against the ledger's list.
+func (a *auditor) days(ctx context.Context, conn *sql.Conn) error {
+	const where = "table days"
+	list, err := daysInLedger(ctx, conn)
+	if err != nil {
+		a.found(where, "the ledger's list of closed days cannot be read: %v", err)
+		return ctx.Err()
+	}
+	listed := map[string]bool{}
+	for _, c := range list {
+		listed[fmt.Sprintf("%+v", c)] = true
+	}
+	err = each(ctx, conn, sqlLoadDays, func(scan func(...any) error) error {
+		var c closedDay
+		err := scan(append([]any{&c.day, &c.edition, &c.sha256}, c.extent.fields()...)...)
+		if key := fmt.Sprintf("%+v", c); listed[key] {
+			delete(listed, key)
+		} else {
+			a.found(where, "day %s, edition %d: the ledger lists it otherwise, or not, or it stands twice", date(c.day), c.edition)
+		}
+		return err
+	})
+	if len(listed) > 0 {
+		a.found(where, "it lacks %d days that the ledger lists", len(listed))
+	}
+	return err
+}
+
 // past is a pruning as the tables tell it.
 type past struct {
 	pruning

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -20,7 +21,7 @@ const asidePrefix = "aside-"
 
 // Backup writes a copy of the data folder, as it is now, into a folder that is
 // not there yet, and opens the copy to see that it is whole. Appends wait while
-// files are copied; readers do not. What others keep in the data folder is
+// the database is copied; readers do not. What others keep in the data folder is
 // copied as it is found.
 func (d *DB) Backup(ctx context.Context, to string) error {
 	if err := d.backup(ctx, to); err != nil {
@@ -55,15 +56,21 @@ func (d *DB) backup(ctx context.Context, to string) error {
 	return syncFolder(filepath.Dir(to))
 }
 
-// copyTo copies what there is while nobody writes. DuckDB changes its files
-// only when a transaction commits.
+// copyTo copies the closed days and what others keep first, and then the
+// database while nobody writes. DuckDB changes its files only when a transaction
+// commits.
 func (d *DB) copyTo(ctx context.Context, to string) error {
+	d.closing.Lock()
+	defer d.closing.Unlock()
+	if err := copyOthers(ctx, d.folder.dir, to); err != nil {
+		return err
+	}
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	if err := d.revive(ctx); err != nil {
 		return err
 	}
-	return copyFolder(ctx, d.folder.dir, to)
+	return copyDatabase(ctx, d.folder.dir, to)
 }
 
 // Inspect opens the store in a folder for reading, with all its checks, and
@@ -126,9 +133,9 @@ func holding(dir string, f func(*folder) error) error {
 	return errors.Join(f(held), held.release())
 }
 
-// setAside moves the database first: if this is cut short, the tally and the log
+// setAside moves all but what stays and what is named. It moves the database first: if this is cut short, the tally and the log
 // that are left keep anybody from making a new store there.
-func (f *folder) setAside(now time.Time) (string, error) {
+func (f *folder) setAside(now time.Time, but ...string) (string, error) {
 	entries, err := os.ReadDir(f.dir)
 	if err != nil {
 		return "", err
@@ -136,7 +143,7 @@ func (f *folder) setAside(now time.Time) (string, error) {
 	to := f.path(asidePrefix + now.UTC().Format("20060102T150405.000Z"))
 	var names []string
 	for _, e := range entries {
-		if !stays(e.Name()) && e.Name() != databaseName {
+		if !stays(e.Name()) && e.Name() != databaseName && !slices.Contains(but, e.Name()) {
 			names = append(names, e.Name())
 		}
 	}
@@ -165,10 +172,20 @@ func stays(name string) bool {
 // belongs reports whether a name in a data folder is of what a backup holds.
 func belongs(name string) bool { return !stays(name) && !strings.HasSuffix(name, unfinishedSuffix) }
 
-// copyFolder copies a data folder, the database last and under another name
-// until it is whole: a copy that was cut short is not taken for a store.
+// copyFolder copies a data folder, the database last.
 func copyFolder(ctx context.Context, from, to string) error {
-	err := filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
+	if err := copyOthers(ctx, from, to); err != nil {
+		return err
+	}
+	return copyDatabase(ctx, from, to)
+}
+
+// ofDatabase are the files of which a copy must be of one moment.
+var ofDatabase = []string{tallyName, databaseName + ".wal", databaseName}
+
+// copyOthers copies all that belongs to a data folder but the database.
+func copyOthers(ctx context.Context, from, to string) error {
+	return filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -178,8 +195,10 @@ func copyFolder(ctx context.Context, from, to string) error {
 		}
 		top, _, _ := strings.Cut(name, string(filepath.Separator))
 		switch {
-		case name == ".", name == databaseName:
+		case name == ".", slices.Contains(ofDatabase, name):
 			return nil
+		case e.IsDir() && strings.HasSuffix(name, unfinishedSuffix):
+			return filepath.SkipDir
 		case !belongs(top) && e.IsDir():
 			return filepath.SkipDir
 		case !belongs(top):
@@ -191,8 +210,17 @@ func copyFolder(ctx context.Context, from, to string) error {
 		}
 		return copyFile(ctx, path, filepath.Join(to, name))
 	})
-	if err != nil {
-		return err
+}
+
+// copyDatabase copies the database last and under another name until it is
+// whole, and makes the names in the copy durable: a copy that was cut short is
+// not taken for a store.
+func copyDatabase(ctx context.Context, from, to string) error {
+	for _, name := range ofDatabase[:2] {
+		err := copyFile(ctx, filepath.Join(from, name), filepath.Join(to, name))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
 	}
 	whole := filepath.Join(to, databaseName)
 	if err := copyFile(ctx, filepath.Join(from, databaseName), whole+unfinishedSuffix); err != nil {

@@ -40,6 +40,7 @@ type draft struct {
 	roll    *roll              // what replaces hour records; nil if nothing does
 	late    []lateRow          // records of hours whose records are gone
 	prune   *pruning           // what takes records away; nil if nothing does
+	day     *closedDay         // nil if none is
 }
 
 // gpuHere is a GPU of the batch that is put.
@@ -102,7 +103,7 @@ func newDraft(s *state) *draft {
 
 // empty reports whether there is nothing to write.
 func (d *draft) empty() bool {
-	return len(d.batches)+len(d.aside)+len(d.documents)+len(d.lives) == 0 && d.roll == nil && d.prune == nil
+	return len(d.batches)+len(d.aside)+len(d.documents)+len(d.lives) == 0 && d.roll == nil && d.prune == nil && d.day == nil
 }
 
 // has reports whether a sequence number is taken.
@@ -332,6 +333,7 @@ func (d *draft) keep() {
 	}
 	d.roll.keep(s)
 	d.prune.keep(s)
+	d.day.keep(s)
 	s.others += int64(len(d.documents) + len(d.lives))
 	s.counts.Batches += int64(len(d.batches))
 	s.counts.Records += int64(len(d.records))

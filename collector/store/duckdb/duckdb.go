@@ -36,7 +36,7 @@ type Options struct {
 	ReadOnly bool
 	Now      func() time.Time // says when batches were received; time.Now if nil
 
-	writable string // a folder that statements may write into; none if empty
+	writable string // a folder that statements may write into, besides that of the days; none if empty
 }
 
 func (o Options) withDefaults() Options {
@@ -67,7 +67,8 @@ type DB struct {
 	using sync.RWMutex
 	sql   *sql.DB
 
-	rollingUp sync.Mutex // held while hour records are made
+	rollingUp sync.Mutex // held while hour records are made, and records pruned
+	closing   sync.Mutex // held while days are closed or copied
 
 	// writing is held for a whole transaction. Its holder may read the state
 	// without mu: nobody else changes it.
@@ -78,6 +79,10 @@ type DB struct {
 	// unsynced says that the folder's names may not be durable since the last
 	// COMMIT; guarded by writing.
 	unsynced bool
+
+	// notBefore is the end of a day that is being closed, Unix ms; guarded by
+	// writing.
+	notBefore int64
 
 	// mu is held for writing while a transaction becomes visible in the tables
 	// and in the state, so that under it both say the same.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -14,17 +15,17 @@ import (
 )
 
 // engine opens a database file and sees that DuckDB touches nothing else: no
-// extension, no other file but below Options.writable, no setting that a
-// statement changes later. Every
+// extension, no other file but those of closed days and below Options.writable,
+// no setting that a statement changes later. Every
 // connection starts in the file's catalog, "store".
 func engine(ctx context.Context, path, spill string, o Options) (*sql.DB, error) {
 	attach := "ATTACH " + quote(path) + " AS store (TYPE duckdb)"
 	if o.ReadOnly {
 		attach = "ATTACH " + quote(path) + " AS store (TYPE duckdb, READ_ONLY)"
 	}
-	writable := ""
+	allowed := quote(filepath.Join(filepath.Dir(spill), daysName))
 	if o.writable != "" {
-		writable = quote(o.writable)
+		allowed += ", " + quote(o.writable)
 	}
 	first := true
 	connector, err := duck.NewConnector("?"+settings(o).Encode(), func(conn driver.ExecerContext) error {
@@ -33,7 +34,7 @@ func engine(ctx context.Context, path, spill string, o Options) (*sql.DB, error)
 			first = false
 			statements = []string{
 				"SET temp_directory = " + quote(spill), attach,
-				"SET allowed_directories = [" + writable + "]",
+				"SET allowed_directories = [" + allowed + "]",
 				"SET enable_external_access = false", "SET lock_configuration = true", "USE store",
 			}
 		}

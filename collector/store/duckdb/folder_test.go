@@ -202,7 +202,7 @@ func TestOpenBringsAnOldStoreUpToDate(t *testing.T) {
 		ALTER TABLE inventory DROP COLUMN stream; ALTER TABLE inventory DROP COLUMN seq; ALTER TABLE doubts DROP COLUMN stream;
 		ALTER TABLE doubts DROP COLUMN seq; ALTER TABLE meta DROP COLUMN unsealed_batches; ALTER TABLE meta DROP COLUMN unsealed_aside; ALTER TABLE meta DROP COLUMN unsealed_lives;
 		DROP TABLE hours; DROP TABLE rough; DROP TABLE hours_lost;
-		DROP TABLE prunings; DROP TABLE pruned_hours; DROP TABLE pruned_courses; DROP TABLE pruned_batches; DROP TABLE late; ALTER TABLE meta DROP COLUMN rolled_hour; UPDATE meta SET schema = 1`)
+		DROP TABLE prunings; DROP TABLE pruned_hours; DROP TABLE pruned_courses; DROP TABLE pruned_batches; DROP TABLE late; DROP TABLE days; ALTER TABLE meta DROP COLUMN rolled_hour; UPDATE meta SET schema = 1`)
 	if err != nil {
 		t.Fatal(err)
 	}

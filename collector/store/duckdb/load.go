@@ -19,7 +19,7 @@ func load(ctx context.Context, conn *sql.Conn) (*state, error) {
 		{"holders", loadHolders}, {"reasons", loadReasons}, {"inventory", loadInventory},
 		{"batches", loadSeqs}, {"batches", loadHoles}, {"aside", loadAside},
 		{"records", loadCourses}, {"doubts", loadDoubts}, {"events", loadGoodbyes}, {"meta", loadRolled}, {"rough", loadRough},
-		{"pruned_hours", loadGone}, {"pruned_batches", loadGoneSeqs},
+		{"pruned_hours", loadGone}, {"pruned_batches", loadGoneSeqs}, {"days", loadDays},
 	} {
 		if err := table.read(ctx, conn, s); err != nil {
 			return nil, fmt.Errorf("read table %s: %w", table.name, err)

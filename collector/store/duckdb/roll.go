@@ -269,7 +269,7 @@ func (d *DB) replace(ctx context.Context, m *maker, to int32) error {
 			}
 		}
 		for _, h := range m.torn {
-			if _, ok := r.rough[h]; !ok {
+			if _, ok := r.rough[h]; !ok && !s.gone[h.unit].has(h.hour) {
 				r.rough[h] = touch{at: m.moves, torn: true}
 			}
 		}
@@ -279,7 +279,7 @@ func (d *DB) replace(ctx context.Context, m *maker, to int32) error {
 			}
 		}
 		for _, x := range m.lost {
-			if _, ok := r.rough[x.unitHour]; !ok {
+			if _, ok := r.rough[x.unitHour]; !ok && !s.gone[x.unit].has(x.hour) {
 				r.lost = append(r.lost, x)
 			}
 		}

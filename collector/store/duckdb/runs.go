@@ -6,8 +6,10 @@ import (
 	"database/sql/driver"
 	"encoding/hex"
 	"fmt"
+	"sort"
 
 	"github.com/gpumeter/gpumeter/collector/store"
+	"github.com/gpumeter/gpumeter/usage"
 )
 
 // rerunStep is how many digests are held in memory at one time, of some 70
@@ -41,11 +43,21 @@ func (d *DB) Rerun(ctx context.Context, runs []store.Run) ([]store.Run, error) {
 	for i, r := range runs {
 		out[i] = store.Run{Agent: r.Agent, Epoch: r.Epoch, Lo: r.Lo, Hi: r.Hi}
 	}
-	err := d.view(ctx, func(*state) {}, func(conn *sql.Conn) error { return rerun(ctx, conn, out) })
+	err := d.view(ctx, func(s *state) {
+		for i, r := range out {
+			out[i].Pruned = overlaps(s.goneSeqs[feed{r.Agent, r.Epoch}], r)
+		}
+	}, func(conn *sql.Conn) error { return rerun(ctx, conn, out) })
 	if err != nil {
 		return nil, fmt.Errorf("read runs of batches: %w", err)
 	}
 	return out, nil
+}
+
+// overlaps reports whether a batch of the run is in the ranges.
+func overlaps(ranges usage.Ranges, r store.Run) bool {
+	i := sort.Search(len(ranges), func(i int) bool { return ranges[i].Hi >= r.Lo })
+	return i < len(ranges) && ranges[i].Lo <= r.Hi
 }
 
 // rerun fills in what runs are, some at a time.

@@ -84,6 +84,7 @@ type state struct {
 	// batches. The slices in them are never changed.
 	gone     map[int32]hourRuns
 	goneSeqs map[feed]usage.Ranges
+	lastDay  closedDay // the last that was closed
 }
 
 func newState() *state {
@@ -91,7 +92,7 @@ func newState() *state {
 		seqs: map[feed]usage.Ranges{}, aside: map[usage.ID][]usage.Hash{},
 		courses: map[course]spans{}, byGPU: map[string][]course{}, doubts: map[string][]span{},
 		traits: map[int32]traits{}, goodbyes: map[int32][]goodbye{}, rough: roughness{},
-		gone: map[int32]hourRuns{}, goneSeqs: map[feed]usage.Ranges{},
+		gone: map[int32]hourRuns{}, goneSeqs: map[feed]usage.Ranges{}, lastDay: closedDay{day: -1},
 	}
 }
 

@@ -5,7 +5,8 @@ import "embed"
 // migrations are run in order, each once; the number of the last is the
 // schema's. A file that was released is never edited.
 var migrations = []string{read("0001_schema"), read("0002_who_and_where"), read("0003_documents"), read("0004_lives"),
-	read("0005_digests"), read("0006_hours"), read("0007_hours_lost"), read("0008_prunings")}
+	read("0005_digests"), read("0006_hours"), read("0007_hours_lost"), read("0008_prunings"),
+	read("0009_days")}
 
 //go:embed sql/*.sql
 var files embed.FS
@@ -56,6 +57,10 @@ var (
 	sqlLoadPruned       = read("load_pruned")
 	sqlMerged           = read("merged")
 	sqlAuditLate        = read("audit_late")
+	sqlLoadDays         = read("load_days")
+	sqlDayParts         = read("day_parts")
+	sqlDayRows          = read("day_rows")
+	sqlDayHeads         = read("day_heads")
 
 	sqlPruneWhole         = read("prune_whole")
 	sqlPruneHours         = read("prune_hours")
