@@ -59,8 +59,11 @@ func Seal(b Batch) (Sealed, error) {
 // is for Check to say.
 func Open(body []byte) (Sealed, error) {
 	s := Sealed{Body: body, Hash: sha256.Sum256(body)}
-	if err := json.Unmarshal(body, &s.Batch); err != nil {
-		return s, fmt.Errorf("decode batch: %w", err)
+	if !decodeQuick(body, &s.Batch) {
+		s.Batch = Batch{}
+		if err := json.Unmarshal(body, &s.Batch); err != nil {
+			return s, fmt.Errorf("decode batch: %w", err)
+		}
 	}
 	if s.Batch.Version != WireVersion {
 		return s, fmt.Errorf("decode batch %s: wire version %d is not %d", s.Batch.ID(), s.Batch.Version, WireVersion)
