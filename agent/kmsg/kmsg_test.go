@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -331,17 +332,17 @@ func TestLogThatCannotBeReadIsTriedAgainAndToldOnce(t *testing.T) {
 		var out bytes.Buffer
 		cfg := n.config("b", kmsg.Position{BootID: "b"})
 		cfg.Log = slog.New(slog.NewTextHandler(&out, nil))
-		tries := 0
+		var tries atomic.Int32
 		cfg.Open = func() (kmsg.Source, error) {
-			if tries++; tries <= 3 {
+			if tries.Add(1) <= 3 {
 				return nil, &fs.PathError{Op: "open", Path: "/dev/kmsg", Err: syscall.EPERM}
 			}
 			return n.log.Open(), nil
 		}
 		r, stop := run(t, cfg)
 		time.Sleep(150 * time.Second)
-		if s := r.Stats(); s.Up || s.Reason != kmsg.ReasonPermission || tries != 3 {
-			t.Errorf("after %d tries: %+v", tries, s)
+		if s := r.Stats(); s.Up || s.Reason != kmsg.ReasonPermission || tries.Load() != 3 {
+			t.Errorf("after %d tries: %+v", tries.Load(), s)
 		}
 		if got := down(r.Stats()); got != "no_permission" {
 			t.Errorf("reading says %q", got)
