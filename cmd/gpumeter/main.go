@@ -55,7 +55,7 @@ meter, a collector keeps, and a report lays the result against the contracts.`,
 		SilenceUsage:  true,
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	cmd.AddCommand(newCollector(), newReport(), newExplain(), newCheck(), newSpend(), newFocus(), newContract(), newClaim(), newPeriods(), newDiff(), newClose(), newVerify(), newStore(), newReplay(), newExport(), newDemo(), newSimulate(), newMan(cmd))
+	cmd.AddCommand(newCollector(), newReport(), newExplain(), newCheck(), newSpend(), newFocus(), newContract(), newClaim(), newPeriods(), newDiff(), newClose(), newVerify(), newStore(), newReplay(), newExport(), newDemo(), newSimulate(), newDoctor(), newMan(cmd))
 	return cmd
 }
 

@@ -104,7 +104,7 @@ func Ask(ctx context.Context, t Target) Answer {
 
 // question makes the request and the client that fit a target.
 func question(ctx context.Context, t Target) (*http.Request, *http.Client, error) {
-	u, err := checkURL(t.URL)
+	u, err := ParseURL(t.URL)
 	if err != nil {
 		return nil, nil, &AskError{err, "Give the address as https://HOST[:PORT]."}
 	}
@@ -130,21 +130,22 @@ func question(ctx context.Context, t Target) (*http.Request, *http.Client, error
 	return req, client, err
 }
 
-// checkURL takes what agents take: a token goes over a network in TLS only.
-func checkURL(s string) (*url.URL, error) {
+// ParseURL reads the address of a server that is sent a token, which goes over a
+// network in TLS only: plain http is for loopback.
+func ParseURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil {
-		return nil, fmt.Errorf("collector URL: %w", err)
+		return nil, fmt.Errorf("address: %w", err)
 	}
 	ip := net.ParseIP(u.Hostname())
 	loopback := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 	switch {
 	case u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return nil, fmt.Errorf("collector URL %q: want https://HOST[:PORT][/PATH]", u.Redacted())
+		return nil, fmt.Errorf("address %q: want https://HOST[:PORT][/PATH]", u.Redacted())
 	case u.Scheme == "http" && !loopback:
-		return nil, fmt.Errorf("collector URL %q: plain http goes to loopback only (use https)", u.Redacted())
+		return nil, fmt.Errorf("address %q: plain http goes to loopback only (use https)", u.Redacted())
 	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, fmt.Errorf("collector URL %q: the scheme is neither https nor http", u.Redacted())
+		return nil, fmt.Errorf("address %q: the scheme is neither https nor http", u.Redacted())
 	}
 	return u, nil
 }
