@@ -39,7 +39,8 @@ func readSettings(file string) ([]byte, error) {
 }
 
 // fillFrom gives flags that were not given what the environment says, or else a
-// file of settings.
+// file of settings. What else is in the file, as HTTPS_PROXY, becomes part of the
+// environment where it is not yet: the agent is to be seen as its unit has it.
 func fillFrom(flags *pflag.FlagSet, file string, text []byte) error {
 	settings, err := parseSettings(file, text)
 	if err != nil {
@@ -48,6 +49,11 @@ func fillFrom(flags *pflag.FlagSet, file string, text []byte) error {
 	var lines []string
 	for _, s := range settings {
 		lines = append(lines, s.name+"="+s.value)
+		if _, set := os.LookupEnv(s.name); !set && !strings.HasPrefix(s.name, environment+"_") {
+			if err := os.Setenv(s.name, s.value); err != nil {
+				return fmt.Errorf("%s: %s: %w", file, s.name, err)
+			}
+		}
 	}
 	if err := environ.Fill(flags, environment, append(lines, os.Environ()...)); err != nil {
 		return usageError{err}

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spf13/pflag"
 )
 
 func TestPutSettingsLeavesTheRest(t *testing.T) {
@@ -45,6 +48,29 @@ func TestParseSettingsReadsWhatSystemdReads(t *testing.T) {
 	want := []setting{{"A", "b c"}, {"B", `d "e"`}, {"C", `\n`}, {"D", ""}, {"E", "ab"}, {"F", `a\b`}}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%q, %v, want %q", got, err, want)
+	}
+}
+
+// TestFillFromMakesTheUnitsEnvironment holds that the file goes after what is
+// there, for settings and for everything else.
+func TestFillFromMakesTheUnitsEnvironment(t *testing.T) {
+	for _, name := range []string{"GPUMETER_TEST_OTHER", "GPUMETER_TEST_PROXY", "GPUMETER_AGENT_NODE", "GPUMETER_AGENT_COLLECTOR"} {
+		t.Setenv(name, "here")
+	}
+	for _, name := range []string{"GPUMETER_TEST_PROXY", "GPUMETER_AGENT_COLLECTOR"} {
+		if err := os.Unsetenv(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var c config
+	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
+	c.flags(fs)
+	err := fillFrom(fs, "x", []byte("GPUMETER_TEST_OTHER=file\nGPUMETER_TEST_PROXY=file\nGPUMETER_AGENT_NODE=file\nGPUMETER_AGENT_COLLECTOR=file\n"))
+	if err != nil || os.Getenv("GPUMETER_TEST_OTHER") != "here" || os.Getenv("GPUMETER_TEST_PROXY") != "file" || c.Node != "here" || c.Collector != "file" {
+		t.Errorf("%v; the environment has %q and %q, the node is %q, the collector %q", err, os.Getenv("GPUMETER_TEST_OTHER"), os.Getenv("GPUMETER_TEST_PROXY"), c.Node, c.Collector)
+	}
+	if _, set := os.LookupEnv("GPUMETER_AGENT_COLLECTOR"); set {
+		t.Error("a setting became part of the environment")
 	}
 }
 
