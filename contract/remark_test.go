@@ -71,7 +71,7 @@ func TestRemarksOnTheDaysOfABucket(t *testing.T) {
 	f(contract.Undelivered, []int64{24, 24, 26, 144, 0}, "late 6 170/480 170.00 03..05; short 0 48/480 48.00 01..03") // from noon on, nearly
 	f(contract.Undelivered, []int64{24, 24, 24, 24, 0}, "short 0 96/960 96.00 01..05")
 	f(contract.Undelivered, []int64{24, 24, 0, 24, 0}, "short 0 48/480 48.00 01..03; short 0 24/240 24.00 04..05")
-	f(contract.Undelivered, []int64{2, 2, 2, 2, 2}, "")                             // below one in a hundred
+	f(contract.Undelivered, []int64{2, 2, 2, 2, 2}, "") // below one in a hundred
 	f(contract.Undelivered, []int64{240, 240, 240, 240, 240}, "short 0 1200/1200 1,200.00 01..")
 	f(contract.Unobserved, []int64{0, 5, 0, 12, 0}, "silent 0 12/240 12.00 04..05; silent 0 5/240 5.00 02..03")
 	f(contract.Unobserved, []int64{0, 4, 0, 0, 0}, "")

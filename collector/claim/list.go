@@ -60,50 +60,8 @@ var headings = []string{"ID", "CONTRACT", "WHAT", "WHERE", "FROM", "LASTED", "GP
 
 // cells are an incident's for people.
 func cells(x *contract.Incident) []string {
-	lasted := span(x.To.Sub(x.From).Round(time.Second).Milliseconds())
-	if x.Open {
-		lasted += ", still"
-	}
-	return []string{x.ID, x.Contract + "/" + x.Tranche, what(x), cmp.Or(x.Site.Node, "–"), x.From.Format("2006-01-02 15:04 MST"), lasted,
-		fmt.Sprint(x.Most), contract.Hours(x.GPUMs), x.Amount.Figure() + " " + x.Currency, x.Owed.Figure(), deadline(x)}
-}
-
-// what says what an incident is.
-func what(x *contract.Incident) string {
-	switch {
-	case x.Kind == contract.UnitDown:
-		return "whole " + string(x.DownUnit) + " down"
-	case x.Kind == contract.FatalXid:
-		return contract.Words(x.Cause)
-	case x.Cause != "" && (x.Kind == contract.NotObserved || x.Kind == contract.MemoryFault):
-		return contract.Words(string(x.Kind)) + " (" + contract.Words(x.Cause) + ")"
-	}
-	return contract.Words(string(x.Kind))
-}
-
-func deadline(x *contract.Incident) string {
-	c := x.Claim
-	switch {
-	case x.Class != contract.Claimable:
-		return "–"
-	case c == nil:
-		return "not stated"
-	case c.Deadline == nil && x.Open:
-		return "after its end"
-	case c.Deadline == nil:
-		return "not stated"
-	case c.Expired:
-		return "expired " + c.Deadline.Format(time.DateOnly)
-	}
-	return c.Deadline.Format("2006-01-02 15:04 MST")
-}
-
-// titles say what a class means.
-var titles = map[contract.Class]string{
-	contract.Claimable: "Claimable",
-	contract.Uncovered: "The provider's, but not covered",
-	contract.Unknown:   "Unknown: not proved, or not known whose",
-	contract.Ours:      "Ours",
+	return []string{x.ID, x.Contract + "/" + x.Tranche, x.What(), cmp.Or(x.Site.Node, "–"), x.From.Format("2006-01-02 15:04 MST"), x.Lasted(),
+		fmt.Sprint(x.Most), contract.Hours(x.GPUMs), x.Amount.Figure() + " " + x.Currency, x.Owed.Figure(), x.ClaimBy()}
 }
 
 // Text writes a docket for people: a table for each class, and under it the
@@ -112,7 +70,7 @@ func Text(w io.Writer, d contract.Docket) error {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "Incidents of %s, as of %s\n", d.Period, d.AsOf.UTC().Format("2006-01-02 15:04 MST"))
 	sections(d, func(c contract.Class, list []*contract.Incident) {
-		fmt.Fprintf(&out, "\n%s: %s\n\n", titles[c], summary(list))
+		fmt.Fprintf(&out, "\n%s: %s\n\n", c.Title(), summary(list))
 		t := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(t, strings.Join(headings, "\t"))
 		for _, x := range list {
@@ -157,7 +115,7 @@ func Markdown(w io.Writer, d contract.Docket) error {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "# Incidents of %s\n\nAs of %s.\n", d.Period, d.AsOf.UTC().Format("2006-01-02 15:04 MST"))
 	sections(d, func(c contract.Class, list []*contract.Incident) {
-		fmt.Fprintf(&out, "\n## %s\n\n%s.\n\n", titles[c], summary(list))
+		fmt.Fprintf(&out, "\n## %s\n\n%s.\n\n", c.Title(), summary(list))
 		line := func(cells []string) {
 			for _, s := range cells {
 				fmt.Fprintf(&out, "| %s ", strings.ReplaceAll(s, "|", `\|`))

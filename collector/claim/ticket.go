@@ -76,7 +76,7 @@ func (b *Bundle) subject() string {
 		return s.Claim.Subject
 	}
 	x := &b.Incident
-	return fmt.Sprintf("%s: %s %s, %s", x.ID, what(x), cmp.Or(x.Site.InstanceID, x.Site.Node, x.Tranche), x.From.UTC().Format(time.DateOnly))
+	return fmt.Sprintf("%s: %s %s, %s", x.ID, x.What(), cmp.Or(x.Site.InstanceID, x.Site.Node, x.Tranche), x.From.UTC().Format(time.DateOnly))
 }
 
 func (b *Bundle) opening() string {
@@ -129,13 +129,4 @@ func paren(s string) string {
 }
 
 // span writes milliseconds as a duration, without zeros at its end: "51h".
-func span(ms int64) string {
-	s := (time.Duration(ms) * time.Millisecond).String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
-}
+func span(ms int64) string { return contract.Lasting(time.Duration(ms) * time.Millisecond) }

@@ -118,7 +118,7 @@ func SpendMarkdown(w io.Writer, r contract.SpendReport) error {
 	for i := range r.Commitments {
 		s := &r.Commitments[i]
 		fmt.Fprintf(&b, "\n## %s / %s: %s\n\n", mark(s.Contract), mark(s.Commitment), s.Status)
-		for _, line := range spendWords(s) {
+		for _, line := range s.Words() {
 			fmt.Fprintf(&b, "- %s\n", mark(line))
 		}
 		fmt.Fprintf(&b, "\n| figure | %s | basis |\n|---|---:|---|\n", s.Currency)
@@ -149,56 +149,4 @@ func stake(e *contract.Expiry) string {
 		return ""
 	}
 	return e.AtStake.Amount.Figure() + " " + e.Currency
-}
-
-// spendWords says in sentences what is not an amount.
-func spendWords(s *contract.CommitmentSpend) []string {
-	out := []string{fmt.Sprintf("%s to %s; %s, counted in %s cost; what is missing: %s", moment(s.From), moment(s.To), modelName(s.Model), s.CostBasis, s.Rule)}
-	if s.Drawn != nil {
-		line := fmt.Sprintf("through %s: %s of the term has passed, %s of what is committed is drawn",
-			moment(s.Through), contract.Share(s.ElapsedMs, s.TermMs), contract.Share(int64(s.Drawn.Amount), int64(s.Committed.Amount)))
-		if s.Model == contract.Continuous {
-			line = fmt.Sprintf("through %s: %s of the term has passed", moment(s.Through), contract.Share(s.ElapsedMs, s.TermMs))
-		}
-		out = append(out, line)
-	} else if s.Status == contract.SpendUnknown {
-		out = append(out, "nothing is known: "+contract.BasisNone)
-	}
-	if u := s.Use; u != nil {
-		out = append(out, fmt.Sprintf("used: %s of what was committed (used ÷ (used + unused))", contract.Share(int64(u.Used.Amount), int64(u.Used.Amount+u.Unused.Amount))))
-	}
-	if i := s.Infeasible; i != nil {
-		out = append(out, fmt.Sprintf("cannot be drawn any more from %s on: %s", i.Date, i.Basis))
-	}
-	for _, g := range s.Gaps {
-		out = append(out, fmt.Sprintf("nothing is known from %s to %s: drawn is at least what is said", moment(g.From), moment(g.To)))
-	}
-	for _, l := range s.Left {
-		if l.Charges == 0 {
-			out = append(out, l.Reason)
-			continue
-		}
-		out = append(out, fmt.Sprintf("%s left out: %s", counted(l.Charges, "charge"), l.Reason))
-	}
-	for _, x := range s.Stated {
-		if !x.Agrees {
-			out = append(out, fmt.Sprintf("the cloud's own list says %s %s, the contract file %s (%s)", x.Field, x.Cloud, x.Contract, x.Source))
-		}
-	}
-	return out
-}
-
-func modelName(m contract.CommitmentModel) string {
-	if m == contract.Continuous {
-		return "used or lost in each interval"
-	}
-	return "a pool"
-}
-
-// counted writes a number with its noun.
-func counted(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return contract.Grouped(int64(n)) + " " + noun + "s"
 }

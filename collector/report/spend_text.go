@@ -38,7 +38,7 @@ func (t *text) commitment(s *contract.CommitmentSpend) {
 	t.rule()
 	t.line("%s   %s", t.paint(bold, s.Contract+" / "+s.Commitment), s.Title)
 	t.line("%s to %s", moment(s.From), moment(s.To))
-	t.line("%s, counted in %s cost; what is missing at the end: %s", modelName(s.Model), s.CostBasis, s.Rule)
+	t.line("%s, counted in %s cost; what is missing at the end: %s", s.Model.Words(), s.CostBasis, s.Rule)
 	t.blank()
 	t.line("%s", t.paint(bold, fmt.Sprintf("    %-18s %20s  %s", "", s.Currency, "basis")))
 	t.figure("  ", "committed", &s.Committed)
@@ -59,7 +59,7 @@ func (t *text) commitment(s *contract.CommitmentSpend) {
 	t.floors(s)
 	t.blank()
 	t.note("status", "%s", t.status(s.Status))
-	for i, line := range spendWords(s)[1:] {
+	for i, line := range s.Words()[1:] {
 		label := ""
 		if i == 0 {
 			label = "notes"
@@ -127,7 +127,7 @@ func (t *text) expiries(list []contract.Expiry) {
 	t.line("%s", t.paint(bold, "What ends next"))
 	for i := range list {
 		if i == maxExpiries {
-			t.line("  and %s later", counted(len(list)-i, "end"))
+			t.line("  and %s later", contract.Counted(len(list)-i, "end"))
 			break
 		}
 		e := &list[i]
@@ -157,7 +157,7 @@ func (t *text) bills(list []contract.BillState) {
 		}
 		partial := list[i-n : i]
 		t.line("  %-12s %-28s %s  %-10s %s to %s  %s", clip(first.Provider, 12), clip(first.Account, 28), first.Currency,
-			counted(n, "bill"), first.From.Format(time.DateOnly), moment(covers), note)
+			contract.Counted(n, "bill"), first.From.Format(time.DateOnly), moment(covers), note)
 		for k := range partial {
 			if b := &partial[k]; b.Partial {
 				t.line("    %s: charges go to %s only, of a period to %s; import all of it, or say that it is --complete", b.Source, moment(b.CoversTo), b.To.Format(time.DateOnly))

@@ -36,18 +36,8 @@ func edition(e *contract.Edition, asOf time.Time) string {
 	return fmt.Sprintf("closed, with corrections: revision %d", *e.Revision)
 }
 
-// moment writes a time with its zone, without what is zero.
-func moment(at time.Time) string {
-	form := "2006-01-02 15:04"
-	if at.Second() != 0 || at.Nanosecond() != 0 {
-		form = "2006-01-02 15:04:05.999"
-	}
-	zone := at.Location().String()
-	if zone == "UTC" || zone == "" {
-		return at.UTC().Format(form) + " UTC"
-	}
-	return at.Format(form) + " " + zone
-}
+// moment writes a time with its zone.
+func moment(at time.Time) string { return contract.Moment(at) }
 
 // bounds writes a span on the clocks of a billing zone.
 func bounds(from, to time.Time, zone string) string {
