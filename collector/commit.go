@@ -54,7 +54,7 @@ func (c *Collector) Run(ctx context.Context) error {
 	counting.Go(func() { c.verifier.run(ctx) })
 	counting.Go(func() { c.rollUp(ctx) })
 	counting.Go(func() { c.backUp(ctx) })
-	counting.Go(func() { c.prune(ctx) })
+	counting.Go(func() { c.tidy(ctx) })
 	defer counting.Wait()
 	for {
 		group := c.queue.gather(ctx, c.cfg.Linger)

@@ -20,7 +20,7 @@ type metrics struct {
 	refusedPosts  *prometheus.CounterVec
 	commitErrors  prometheus.Counter
 	ledgerErrors  prometheus.Counter
-	pruneErrors   prometheus.Counter
+	tidyErrors    prometheus.Counter
 	prunedRecords prometheus.Counter
 	backupErrors  prometheus.Counter
 	commitSeconds prometheus.Histogram
@@ -44,7 +44,7 @@ func newMetrics(c *Collector) *metrics {
 		}, []string{"code"}),
 		commitErrors:  counter("gpumeter_collector_commit_errors_total", "Commits that the store refused."),
 		ledgerErrors:  counter("gpumeter_collector_ledger_errors_total", "Times that closing or correcting months ended with an error."),
-		pruneErrors:   counter("gpumeter_collector_prune_errors_total", "Times that pruning old records ended with an error."),
+		tidyErrors:    counter("gpumeter_collector_tidy_errors_total", "Times that closing days or pruning old records ended with an error."),
 		prunedRecords: counter("gpumeter_collector_pruned_records_total", "Records taken away because hour records say the same."),
 		backupErrors:  counter("gpumeter_collector_backup_errors_total", "Backups that could not be made."),
 		commitSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -60,7 +60,7 @@ func newMetrics(c *Collector) *metrics {
 		m.batches.WithLabelValues(string(s)) // a counter that appears late hides its first increase
 	}
 	m.registry.MustRegister(m.batches, m.records, m.quarantined, m.refusedPosts, m.commitErrors, m.ledgerErrors,
-		m.pruneErrors, m.prunedRecords, m.backupErrors, m.commitSeconds, m.reportSeconds,
+		m.tidyErrors, m.prunedRecords, m.backupErrors, m.commitSeconds, m.reportSeconds,
 		&gauges{c}, c.tally, c.outlook, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -19,7 +19,6 @@ const (
 	// acknowledged.
 	LeastKeepMinutes = 72 * time.Hour
 
-	pruneEvery = time.Hour
 	// pruneRest lets others have the store between two steps.
 	pruneRest = time.Second
 	// zonesMs is more than the farthest billing time zone is away from UTC.
@@ -39,31 +38,6 @@ type retention struct {
 	pruned    func(store.Pruned)
 	rest      time.Duration // between two steps
 	doneMs    int64         // what is before was looked at since the start
-}
-
-// prune lets the store prune until ctx ends, if it can and is to.
-func (c *Collector) prune(ctx context.Context) {
-	pruner, ok := c.cfg.Store.(store.Pruner)
-	if !ok || c.cfg.KeepMinutes == 0 {
-		return
-	}
-	r := &retention{
-		store: c.cfg.Store, pruner: pruner, books: c.books, contracts: c.cfg.Book.Contracts, now: c.cfg.Now,
-		keep: c.cfg.KeepMinutes, pruned: c.metrics.countPruned, rest: pruneRest,
-	}
-	tick := time.NewTicker(pruneEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if err := r.run(ctx); err != nil && ctx.Err() == nil {
-				c.metrics.pruneErrors.Inc()
-				c.cfg.Log.Error("old records not pruned", "err", err)
-			}
-		}
-	}
 }
 
 // run prunes what is old enough and was not looked at yet.

@@ -29,8 +29,14 @@ type auditor interface {
 	Audit(ctx context.Context, found func(store.Finding)) (store.Audited, error)
 }
 
+// dayAuditor is a store that writes days as files, and can find what in them is
+// not what was written.
+type dayAuditor interface {
+	AuditDays(ctx context.Context, found func(store.Finding)) (days int, err error)
+}
+
 // Verify reads all that a store keeps, and finds what is not what was stored:
-// rows, documents, and batches that closed months were made of. head, unless
+// rows, documents, files of closed days, and batches that closed months were made of. head, unless
 // empty, is the SHA-256 of an entry that the ledger must have.
 func Verify(ctx context.Context, st store.Store, head string, now time.Time) (Verified, error) {
 	v := Verified{AsOf: now.UTC(), Findings: []store.Finding{}}
@@ -41,6 +47,11 @@ func Verify(ctx context.Context, st store.Store, head string, now time.Time) (Ve
 			return v, err
 		}
 		v.Store = &seen
+	}
+	if a, ok := st.(dayAuditor); ok {
+		if _, err := a.AuditDays(ctx, found); err != nil {
+			return v, err
+		}
 	}
 	var err error
 	v.Ledger, err = ledger.Verify(ctx, st, head, func(document, problem string) {

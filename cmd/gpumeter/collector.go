@@ -147,7 +147,7 @@ func (a *collectorArgs) takeCredentials() {
 
 // keepMinutes reads a span of days or hours; zero is for ever.
 func keepMinutes(s string) (time.Duration, error) {
-	if s == "0" {
+	if s == "0" || s == "" {
 		return 0, nil
 	}
 	d, err := collector.ParseSince(s)

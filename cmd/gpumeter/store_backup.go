@@ -16,14 +16,14 @@ import (
 func newStore() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "store",
-		Short: "Back up a data folder, restore it, write its records as Parquet",
+		Short: "Back up a data folder, restore it, rebuild it, write its records as Parquet",
 		Long: `store works on the data folder of a collector with the embedded store, while no
 collector runs in it. To find changed bytes in it, see gpumeter verify. A
 collector that runs backs its store up by itself: gpumeter collector --backups.`,
 		Example: `  gpumeter store backup --data /var/lib/gpumeter --to /backup/gpumeter-november`,
 		Args:    noArgs,
 	}
-	cmd.AddCommand(newStoreBackup(), newStoreRestore(), newStoreSetAside(), newStoreExport())
+	cmd.AddCommand(newStoreBackup(), newStoreRestore(), newStoreSetAside(), newStoreRebuild(), newStoreExport())
 	return cmd
 }
 
@@ -94,7 +94,8 @@ func newStoreSetAside() *cobra.Command {
 		Long: `set-aside moves all that is in a data folder into aside-TIME within it. The
 collector then begins a new store there, and agents send it what they keep: at
 least the last 72 hours. Nothing is deleted: what is older stays in the files
-that were set aside. Where there is a backup, see gpumeter store restore.`,
+that were set aside. Where there is a backup, see gpumeter store restore; where
+the days in the folder are whole, see gpumeter store rebuild.`,
 		Example: `  gpumeter store set-aside --data /var/lib/gpumeter`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

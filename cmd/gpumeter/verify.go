@@ -109,6 +109,9 @@ func writeVerified(w io.Writer, v collector.Verified, format string) error {
 	s := cmp.Or(v.Store, &store.Audited{})
 	fmt.Fprintf(w, "read, as of %s: %s batches with %s records and %s events, %s batches kept aside, %s documents, %s signs of life\n",
 		minute(v.AsOf), contract.Grouped(s.Batches), contract.Grouped(s.Records), contract.Grouped(s.Events), contract.Grouped(s.Aside), contract.Grouped(s.Documents), contract.Grouped(s.Lives))
+	if v.Ledger.Days > 0 {
+		fmt.Fprintf(w, "closed days: %d, with each time that one was written\n", v.Ledger.Days)
+	}
 	fmt.Fprintf(w, "ledger: %d entries, %d parts, made of %s runs of batches", v.Ledger.Entries, v.Ledger.Parts, contract.Grouped(int64(v.Ledger.Runs)))
 	if v.Ledger.Head != "" {
 		fmt.Fprintf(w, ", head %s", v.Ledger.Head)
@@ -120,6 +123,8 @@ func writeVerified(w io.Writer, v collector.Verified, format string) error {
 	}{
 		{s.Missing, "batches are not there that a later one follows: dropped by their agent, or still on their way"},
 		{s.Unchained, "batches name no batch before them: no agent sealed them in a chain"},
+		{s.Pruned, "records were pruned: their hour records and what else is left of them is held by digests of their own"},
+		{int64(v.Ledger.Pruned), "runs of batches that closed months were made of are not whole any more, because of that"},
 		{s.Unsealed, "rows were stored before digests were kept: nothing can be said of them"},
 	} {
 		if note.n > 0 {

@@ -57,7 +57,8 @@ func (f *folder) dayFolder(day int32) string { return filepath.Join(f.dir, daysN
 // CloseDays writes what was received on days of UTC that have ended as files
 // into the data folder, one folder a day, and lists each in the ledger: a store
 // can be made anew of them. A day is closed once, what comes later is of a later
-// day. It returns how many days it closed. Days in which nothing came are none.
+// day. It returns how many days it closed. Days in which nothing came and no
+// collector ran are none.
 func (d *DB) CloseDays(ctx context.Context, now time.Time) (days int, err error) {
 	d.closing.Lock()
 	defer d.closing.Unlock()
@@ -82,7 +83,8 @@ func (d *DB) nextDay(ctx context.Context, until int64) (day int32, ok bool, err 
 	err = d.sql.QueryRowContext(ctx, `SELECT min(ms) FROM (
 		SELECT min(received_ms) AS ms FROM batches WHERE received_ms >= $1
 		UNION ALL SELECT min(received_ms) FROM aside WHERE received_ms >= $1
-		UNION ALL SELECT min(at_ms) FROM prunings WHERE at_ms >= $1)`, from).Scan(&ms)
+		UNION ALL SELECT min(at_ms) FROM prunings WHERE at_ms >= $1
+		UNION ALL SELECT min(beat_ms) FROM lives WHERE beat_ms >= $1)`, from).Scan(&ms)
 	if err != nil {
 		return 0, false, fmt.Errorf("find the next day to close: %w", err)
 	}
