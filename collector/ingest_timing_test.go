@@ -2,9 +2,11 @@ package collector_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"database/sql/driver"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -84,15 +86,27 @@ func benchmarkPost(b *testing.B, minutes, senders int) {
 // records and bytes they are.
 func fleetPosts(b *testing.B, minutes int) (posts [][]byte, records, size int) {
 	agents := fleetAgents(b)
+	z, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
+	if err != nil {
+		b.Fatal(err)
+	}
 	for i := range b.N {
-		var body []byte
+		var line []byte
+		var post bytes.Buffer
+		z.Reset(&post)
 		for range minutes {
 			s := nextMinute(b, agents[i%len(agents)])
 			records += len(s.Batch.Records)
-			body = usage.AppendLine(body, s.Body, s.Hash)
+			line = usage.AppendLine(line[:0], s.Body, s.Hash)
+			if _, err := z.Write(line); err != nil {
+				b.Fatal(err)
+			}
 		}
-		posts = append(posts, packed(b, body))
-		size += len(posts[i])
+		if err := z.Close(); err != nil {
+			b.Fatal(err)
+		}
+		posts = append(posts, post.Bytes())
+		size += post.Len()
 	}
 	return posts, records, size
 }
@@ -131,6 +145,9 @@ func send(client *http.Client, url string, body []byte) error {
 		return err
 	}
 	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil { // or the connection is not used again
+		return err
+	}
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("status %s", resp.Status)
 	}
