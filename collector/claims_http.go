@@ -7,6 +7,7 @@ import (
 	"net/url"
 
 	"github.com/gpumeter/gpumeter/collector/claim"
+	"github.com/gpumeter/gpumeter/collector/web"
 	"github.com/gpumeter/gpumeter/contract"
 )
 
@@ -62,6 +63,24 @@ func (c *Collector) serveClaims(w http.ResponseWriter, r *http.Request) {
 	if err := claim.JSON(w, d); err != nil {
 		c.cfg.Log.Debug("claims not written", "err", err)
 	}
+}
+
+// serveClaimsPage is the page of GET /claims, with the parameters of the API.
+func (c *Collector) serveClaimsPage(w http.ResponseWriter, r *http.Request) {
+	page, status := web.ClaimsPage{Version: c.cfg.Version, Now: c.cfg.Now(), Query: r.URL.Query()}, http.StatusOK
+	ask, _, err := ParseClaimAsk(r.URL.Query(), false)
+	if err == nil {
+		err = c.computing(r.Context(), func() error {
+			d, err := Claims(r.Context(), c.cfg.Store, c.cfg.Book.Contracts(), ask, c.cfg.Now())
+			page.Docket = &d
+			return err
+		})
+	}
+	if err != nil {
+		status, err = c.explain(err)
+		page.Docket, page.Problem = nil, err.Error()
+	}
+	c.answerPage(w, status, page.Write)
 }
 
 // serveBundle is GET /api/v1/claims/ID: the evidence as a gzipped tar.

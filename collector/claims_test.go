@@ -382,6 +382,11 @@ func TestClaimsOverHTTP(t *testing.T) {
 		t.Errorf("verify = %+v, %v", v, err)
 	}
 	get("/api/v1/claims?month=x", 400)
+	if page := string(get("/claims?month=2026-10", 200)); !strings.Contains(page, id) {
+		t.Error("the page of claims does not lead to the evidence")
+	}
+	get("/claims?month=x", 400)
+	get("/claims?contract=x", 404)
 	get("/api/v1/claims?year=2026", 400)
 	get("/api/v1/claims/"+id+"?holders=perhaps", 400)
 	get("/api/v1/claims?contract=x", 404)

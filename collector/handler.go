@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"time"
 
@@ -30,6 +31,8 @@ func (c *Collector) Handler() http.Handler {
 	mux.Handle("GET /api/v1/claims/{id}", read(c.serveBundle))
 	mux.Handle("GET /metrics", read(promhttp.HandlerFor(c.metrics.registry, promhttp.HandlerOpts{EnableOpenMetrics: true}).ServeHTTP))
 	mux.Handle("GET /{$}", read(c.servePage))
+	mux.Handle("GET /spend", read(c.serveSpendPage))
+	mux.Handle("GET /claims", read(c.serveClaimsPage))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") })
 	mux.HandleFunc("GET /readyz", c.serveReady)
 	return secure(mux)
@@ -154,12 +157,17 @@ func (c *Collector) servePage(w http.ResponseWriter, r *http.Request) {
 		status, err = c.explain(err)
 		page.Problem = err.Error()
 	}
+	c.answerPage(w, status, page.Write)
+}
+
+// answerPage writes a page with what it may do.
+func (c *Collector) answerPage(w http.ResponseWriter, status int, write func(io.Writer) error) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", web.Policy())
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	if err := page.Write(w); err != nil {
+	if err := write(w); err != nil {
 		c.cfg.Log.Debug("page not written", "err", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gpumeter/gpumeter/collector/focus"
 	"github.com/gpumeter/gpumeter/collector/store"
+	"github.com/gpumeter/gpumeter/collector/web"
 	"github.com/gpumeter/gpumeter/contract"
 )
 
@@ -176,6 +177,23 @@ func (c *Collector) Spend(ctx context.Context, ask SpendAsk) (contract.SpendRepo
 		}
 	}
 	return Spend(ctx, c.cfg.Store, c.cfg.Book.Contracts(), ledger, ask, c.cfg.Now())
+}
+
+// serveSpendPage is the page of GET /spend, with the parameters of the API.
+func (c *Collector) serveSpendPage(w http.ResponseWriter, r *http.Request) {
+	page, status := web.SpendPage{Version: c.cfg.Version, Query: r.URL.Query()}, http.StatusOK
+	ask, err := ParseSpendAsk(r.URL.Query())
+	if err == nil {
+		var rep contract.SpendReport
+		if rep, err = c.Spend(r.Context(), ask); err == nil {
+			page.Report = &rep
+		}
+	}
+	if err != nil {
+		status, err = c.explain(err)
+		page.Problem = err.Error()
+	}
+	c.answerPage(w, status, page.Write)
 }
 
 func (c *Collector) serveSpend(w http.ResponseWriter, r *http.Request) {

@@ -89,7 +89,7 @@ func TestSpendTakesBillsBeforeMetering(t *testing.T) {
 		t.Fatal(err)
 	}
 	folder := focus.NewFolder(data)
-	if _, err := folder.Import([]string{export}, focus.Options{Now: fleetNow}); err != nil {
+	if _, err := folder.Import([]string{export}, focus.Options{Now: fleetNow, Complete: true}); err != nil {
 		t.Fatal(err)
 	}
 	h := collector.New(collector.Config{
@@ -104,6 +104,12 @@ func TestSpendTakesBillsBeforeMetering(t *testing.T) {
 	}
 	if !s.Through.Equal(fleetNow.Add(-150 * time.Second)) { // settled, on a whole minute
 		t.Errorf("through %s", s.Through)
+	}
+	for query, want := range map[string]string{"": "oci-gb200", "?contract=none": "unknown contract", "?until=1": "unknown parameter"} {
+		w := do(h, http.MethodGet, "/spend"+query, nil)
+		if !strings.Contains(w.Body.String(), want) || w.Code == http.StatusOK != (query == "") || !strings.Contains(w.Header().Get("Content-Security-Policy"), "style-src") {
+			t.Errorf("page of spend%s: %d, wants %q", query, w.Code, want)
+		}
 	}
 	get(t, h, "/api/v1/spend?contract=oci-gb200&at=2026-11-01", http.StatusOK, &got)
 	if s := got.Commitments[0]; s.Metered != 0 || s.Drawn.Amount != 12_345_678_901 || s.Drawn.Basis != contract.BasisBilled {

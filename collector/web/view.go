@@ -12,25 +12,20 @@ import (
 
 // view is the page as the template prints it: texts and coordinates only.
 type view struct {
-	Style          template.CSS
-	Title, Version string
-	Month, Prev    string
-	Next           string // empty where it would lie in the future
-	Query          template.URL
-	Keep           template.URL // what a link to another period keeps
-	Problem        string
-	Empty, NoFile  bool
-	AsOf           string
-	Trust          []trust
-	Costs          []string
-	Summary        []summaryRow
-	All            *summaryRow
-	Remarks        []remark
-	Showback       showback
-	Contracts      []account
-	Strays         []strayRow
-	Legend         []swatch
-	Definitions    []definition
+	frame
+	Query         template.URL
+	Problem       string
+	Empty, NoFile bool
+	Trust         []trust
+	Costs         []string
+	Summary       []summaryRow
+	All           *summaryRow
+	Remarks       []remark
+	Showback      showback
+	Contracts     []account
+	Strays        []strayRow
+	Legend        []swatch
+	Definitions   []definition
 }
 
 // remark is one thing that stands out, and who can act.
@@ -56,11 +51,12 @@ type definition struct{ Name, Means, Actor string }
 
 func (p Page) view() view {
 	v := view{
-		Style: template.CSS(style), //nolint:gosec // our own file
-		Title: "no report", Version: p.Version, Problem: p.Problem, Empty: p.NoData, NoFile: !p.HasContracts,
+		frame:   framed("Report", p.Version),
+		Problem: p.Problem, Empty: p.NoData, NoFile: !p.HasContracts,
 		Query:       template.URL(p.Query.Encode()), //nolint:gosec // Encode escapes
 		Definitions: definitions,
 	}
+	v.Title, v.Spans = "no report", true
 	v.Month, v.Prev, v.Next = months(p.Query.Get("month"), p.Now)
 	for b := range contract.Buckets {
 		v.Legend = append(v.Legend, swatch{"b-" + b.String(), b.String()})

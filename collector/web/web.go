@@ -1,14 +1,14 @@
-// Package web makes the collector's page: a report as HTML, with charts as
-// inline SVG and a table beside each.
+// Package web makes the collector's pages as HTML: the report, spend and claims,
+// with charts as inline SVG and their figures beside each.
 //
-// The page needs no JavaScript, nothing from elsewhere and no second request.
+// A page needs no JavaScript, nothing from elsewhere and no second request.
 // Every figure on it is the report's; it computes shares and widths only.
 package web
 
 import (
 	"bytes"
 	"crypto/sha256"
-	_ "embed"
+	"embed"
 	"encoding/base64"
 	"fmt"
 	"html/template"
@@ -37,12 +37,12 @@ type Page struct {
 }
 
 var (
-	//go:embed page.html
-	pageText string
+	//go:embed layout.html page.html spend.html claims.html
+	files embed.FS
 	//go:embed style.css
 	style string
 
-	page = template.Must(template.New("page").Parse(pageText))
+	pages = template.Must(template.ParseFS(files, "*.html"))
 )
 
 // Policy returns the Content-Security-Policy that the page is served with: it
@@ -55,12 +55,45 @@ func Policy() string {
 
 // Write writes the page as HTML. Nothing is written if it cannot be made.
 func (p Page) Write(w io.Writer) error {
+	return write(w, "page.html", p.view())
+}
+
+// write makes a page of a view. Nothing is written if it cannot be made.
+func write(w io.Writer, name string, view any) error {
 	var b bytes.Buffer
-	if err := page.Execute(&b, p.view()); err != nil {
+	if err := pages.ExecuteTemplate(&b, name, view); err != nil {
 		return fmt.Errorf("make page: %w", err)
 	}
 	if _, err := w.Write(b.Bytes()); err != nil {
 		return fmt.Errorf("write page: %w", err)
 	}
 	return nil
+}
+
+// frame is what is around every page.
+type frame struct {
+	Style          template.CSS
+	Title, Version string
+	Pages          []pageLink
+	// Month is what is shown, of pages that are of months; Next is empty where
+	// it would lie in the future.
+	Month, Prev, Next string
+	Keep              template.URL // what a link to another period keeps
+	Spans             bool         // there are links to the last days
+	AsOf              string
+}
+
+type pageLink struct {
+	Name, Path string
+	Shown      bool
+}
+
+// framed returns the frame of a page.
+func framed(shown, version string) frame {
+	f := frame{Style: template.CSS(style), Version: version} //nolint:gosec // our own file
+	for _, p := range []pageLink{{"Report", "./", false}, {"Spend", "spend", false}, {"Claims", "claims", false}} {
+		p.Shown = p.Name == shown
+		f.Pages = append(f.Pages, p)
+	}
+	return f
 }
