@@ -28,37 +28,49 @@ type fleetCounts struct {
 
 type fleetKey struct{ Provider, Model, State string }
 
-// seat is what is counted once: a GPU, or a node without one.
-type seat struct {
+// slot is a place for a GPU that nobody has seen: its number is the node's.
+type slot struct {
 	machine contract.Machine
 	gpu     string
 }
 
+// lastSeen is where each was seen last.
+type lastSeen[K comparable] map[K]*contract.Presence
+
+func (l lastSeen[K]) see(key K, p *contract.Presence) {
+	if was := l[key]; was == nil || was.EndMs < p.EndMs {
+		l[key] = p
+	}
+}
+
 // countFleet counts each GPU and each node once, where it was seen last.
 func countFleet(presences []contract.Presence, now time.Time) fleetCounts {
-	gpus, nodes := map[seat]*contract.Presence{}, map[seat]*contract.Presence{}
+	gpus, slots, nodes := make(lastSeen[string], len(presences)), lastSeen[slot]{}, lastSeen[contract.Machine]{}
 	machines := contract.MachinesOf(presences)
+	var said, machine contract.Machine
 	for i := range presences {
 		p := &presences[i]
-		node := seat{machine: machines.Of(p)}
-		gpu := seat{gpu: p.GPU}
-		if usage.IsSlot(p.GPU) { // its number is the node's
-			gpu.machine = node.machine
+		if m := p.Machine(); i == 0 || m != said { // the GPUs of a node stand together, as a rule
+			said, machine = m, machines.Of(p)
 		}
-		for _, x := range []struct {
-			last map[seat]*contract.Presence
-			key  seat
-		}{{gpus, gpu}, {nodes, node}} {
-			if was := x.last[x.key]; was == nil || was.EndMs < p.EndMs {
-				x.last[x.key] = p
-			}
+		if usage.IsSlot(p.GPU) {
+			slots.see(slot{machine, p.GPU}, p)
+		} else {
+			gpus.see(p.GPU, p)
 		}
+		nodes.see(machine, p)
 	}
 	out := fleetCounts{map[fleetKey]int{}, map[fleetKey]int{}}
-	for _, p := range gpus {
+	count := func(p *contract.Presence) {
 		if state := fleetState(p, now); state != "" {
 			out.GPUs[fleetKey{p.Provider, p.Model, state}]++
 		}
+	}
+	for _, p := range gpus {
+		count(p)
+	}
+	for _, p := range slots {
+		count(p)
 	}
 	for _, p := range nodes {
 		switch state := fleetState(p, now); state {

@@ -59,8 +59,12 @@ func MachinesOf(presences []Presence, more ...Machine) Machines {
 			byName[m.Node] = append(byName[m.Node], m)
 		}
 	}
+	var before Machine
 	for i := range presences {
-		add(presences[i].Machine())
+		if m := presences[i].Machine(); i == 0 || m != before { // the GPUs of a node stand together, as a rule
+			add(m)
+			before = m
+		}
 	}
 	for _, m := range more {
 		add(m)
