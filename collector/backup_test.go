@@ -3,10 +3,12 @@ package collector_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,6 +52,12 @@ func TestCollectorKeepsTheLastBackups(t *testing.T) {
 		}
 		for _, day := range []int{3, 4} {
 			want = append(want, begin.AddDate(0, 0, day).UTC().Format("gpumeter-20060102T150405Z"))
+		}
+		text := do(c.Handler(), "GET", "/metrics", nil).Body.String()
+		for name, value := range map[string]float64{"last_backup_timestamp_seconds": float64(begin.AddDate(0, 0, 4).Unix()), "backup_errors_total": 1} {
+			if line := fmt.Sprintf("\ngpumeter_collector_%s %v\n", name, value); !strings.Contains(text, line) {
+				t.Errorf("/metrics lacks %q", line)
+			}
 		}
 	})
 	want = append(want, "gpumeter-november", "gpumeter-19990101T000000Z.old")
