@@ -18,8 +18,8 @@ func newStoreExport() *cobra.Command {
 		Short: "Write records as Parquet files, by provider and day",
 		Long: `export writes the records that own their time, with GPU, node, cloud, holder and
 the batch that said so, into a folder that is not there yet:
-provider=P/day=YYYY-MM-DD/….parquet, days of UTC. Their sums are those of the
-reports.`,
+provider=P/day=YYYY-MM-DD/….parquet, days of UTC. Of hours whose records were
+pruned it writes hour records. Their sums are those of the reports.`,
 		Example: `  gpumeter store export --data /var/lib/gpumeter --to /tmp/records
   gpumeter store export --data /var/lib/gpumeter --to /tmp/october --from 2026-10-01 --until 2026-11-01`,
 		Args: noArgs,

@@ -3,6 +3,7 @@ package duckdb
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"os"
@@ -16,7 +17,8 @@ const dayMs = 24 * hourMs
 
 // Export writes the records that start in [fromMs, toMs) and own their time as
 // Parquet files into a folder that is not there yet, as they are now:
-// provider=P/day=YYYY-MM-DD/….parquet, days of UTC. It opens the store in a
+// provider=P/day=YYYY-MM-DD/….parquet, days of UTC. Of hours whose records were
+// pruned it writes hour records. It opens the store in a
 // data folder for reading, and returns how many records it wrote.
 func Export(ctx context.Context, dir, to string, fromMs, toMs int64) (records int64, err error) {
 	if records, err = export(ctx, dir, to, fromMs, toMs); err != nil {
@@ -76,14 +78,49 @@ func (d *DB) exportDays(ctx context.Context, to string, fromMs, toMs int64) (rec
 	return records, nil
 }
 
-// firstStart returns when the first record starts in x, or the end of x.
+// firstStart returns when the first record starts in x, or the first hour whose
+// records are gone, or the end of x.
 func (d *DB) firstStart(ctx context.Context, x span) (int64, error) {
 	var ms sql.NullInt64
 	err := d.sql.QueryRowContext(ctx, "SELECT min(start_ms) FROM records WHERE start_ms >= ? AND start_ms < ?", x.fromMs, x.toMs).Scan(&ms)
-	if err != nil || !ms.Valid {
-		return x.toMs, err
+	first := x.toMs
+	if ms.Valid {
+		first = ms.Int64
 	}
-	return ms.Int64, nil
+	for _, h := range d.goneHours(span{x.fromMs, first}) {
+		first = min(first, int64(h.hour)*hourMs)
+	}
+	return first, err
+}
+
+// goneHours returns the hours that start in x and whose records are gone, one
+// for each unit.
+func (d *DB) goneHours(x span) []unitHour {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	var out []unitHour
+	for unit, runs := range d.state.gone {
+		for _, s := range runs.within(x) {
+			for h := s.fromMs / hourMs; h < s.toMs/hourMs; h++ {
+				if h*hourMs >= x.fromMs {
+					out = append(out, unitHour{unit, int32(h)})
+				}
+			}
+		}
+	}
+	return out
+}
+
+// putExported makes the view of what is exported: records, and hour records
+// where records are gone.
+func (a *question) putExported(ctx context.Context, conn *sql.Conn, gone []unitHour) error {
+	err := rows{"asked_gone", len(gone), func(i int) []driver.Value {
+		return []driver.Value{gone[i].unit, gone[i].hour}
+	}}.appendTo(ctx, conn, "temp")
+	if err != nil {
+		return err
+	}
+	return exec(ctx, conn, "CREATE OR REPLACE TEMP VIEW exported AS SELECT * FROM temp.main.counted UNION ALL "+sqlMerged)
 }
 
 func (d *DB) exportSpan(ctx context.Context, to string, x span) (records int64, err error) {
@@ -98,6 +135,9 @@ func (d *DB) exportSpan(ctx context.Context, to string, x span) (records int64, 
 			return err
 		}
 		if err := a.putCounted(ctx, conn); err != nil {
+			return err
+		}
+		if err := a.putExported(ctx, conn, d.goneHours(x)); err != nil {
 			return err
 		}
 		res, err := conn.ExecContext(ctx, fmt.Sprintf(

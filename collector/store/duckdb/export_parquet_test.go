@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gpumeter/gpumeter/collector/store"
 	"github.com/gpumeter/gpumeter/collector/store/duckdb"
 	"github.com/gpumeter/gpumeter/contract"
 	"github.com/gpumeter/gpumeter/usage"
@@ -122,5 +123,46 @@ func TestExportIsWhatSumsAddUp(t *testing.T) {
 	}
 	if left, err := os.ReadDir(filepath.Dir(to)); err != nil || len(left) != 3 {
 		t.Errorf("%v, %v are left", left, err)
+	}
+}
+
+// TestExportHasHoursWhoseRecordsAreGone exports a store before and after it was
+// pruned.
+func TestExportHasHoursWhoseRecordsAreGone(t *testing.T) {
+	t.Parallel()
+	dir, c := t.TempDir(), &clock{t0}
+	db := openAt(t, dir, c)
+	if _, err := db.Append(t.Context(), steady(t, 1, 40, nil)); err != nil {
+		t.Fatal(err)
+	}
+	c.ms += 3 * day
+	if err := db.RollUp(t.Context(), c.now()); err != nil {
+		t.Fatal(err)
+	}
+	export := func(db *duckdb.DB) (n, busy, energy int64) {
+		t.Helper()
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		to := filepath.Join(t.TempDir(), "out")
+		n, err := duckdb.Export(t.Context(), dir, to, 0, math.MaxInt64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, busy, energy := parquet(t, to, "true")
+		if rows != n {
+			t.Errorf("files have %d records of %d", rows, n)
+		}
+		return n, busy, energy
+	}
+	before, busy, energy := export(db)
+	db = openAt(t, dir, c)
+	done, err := db.Prune(t.Context(), store.Pruning{FromMs: 0, ToMs: c.ms})
+	if err != nil || done.Records == 0 {
+		t.Fatalf("pruned %+v, %v", done, err)
+	}
+	after, busyAfter, energyAfter := export(db)
+	if busyAfter != busy || energyAfter != energy || after >= before {
+		t.Errorf("after pruning %d records, %d ms busy, %d mJ; before %d, %d, %d", after, busyAfter, energyAfter, before, busy, energy)
 	}
 }

@@ -2,6 +2,7 @@ package duckdb_test
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -79,4 +80,43 @@ func appendUntil(b *testing.B, db *duckdb.DB, stop chan struct{}) (waited time.D
 		}
 		waited = max(waited, time.Since(began))
 	}
+}
+
+// BenchmarkCloseDays writes eight hours of minutes of every GPU as days.
+func BenchmarkCloseDays(b *testing.B) {
+	const first, hours = t0/hour + 100, 8
+	records, bytes := int64(0), int64(0)
+	for b.Loop() {
+		b.StopTimer()
+		dir := b.TempDir()
+		month(b, dir)
+		if err := alter(filepath.Join(dir, database), minutesOf(first, hours)); err != nil {
+			b.Fatal(err)
+		}
+		db, err := duckdb.Open(b.Context(), dir, duckdb.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		if n, err := db.CloseDays(b.Context(), time.UnixMilli((first+hours)*hour+2*day)); n == 0 || err != nil {
+			b.Fatalf("%d days, %v", n, err)
+		}
+		b.StopTimer()
+		records += hours * 60 * int64(*benchGPUs)
+		files, err := filepath.Glob(filepath.Join(dir, "days", "*", "*"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, f := range files {
+			if info, err := os.Stat(f); err == nil {
+				bytes += info.Size()
+			}
+		}
+		if err := db.Close(); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(records)/b.Elapsed().Seconds(), "records/s")
+	b.ReportMetric(float64(bytes)/float64(records), "bytes/record")
 }
