@@ -162,21 +162,29 @@ func tables(t *testing.T, dir string) map[string][]string {
 		if _, ok := out[c.table]; ok {
 			continue
 		}
-		out[c.table] = []string{}
-		rows, err := db.QueryContext(t.Context(), "SELECT CAST(t AS VARCHAR) FROM "+c.table+" t ORDER BY 1")
-		if err != nil {
+		out[c.table] = texts(t, db, "SELECT CAST(t AS VARCHAR) FROM "+c.table+" t ORDER BY 1")
+	}
+	return out
+}
+
+// texts returns the answer to a query for one text a row.
+func texts(t *testing.T, db *sql.DB, query string) []string {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	out := []string{}
+	for rows.Next() {
+		var row string
+		if err := rows.Scan(&row); err != nil {
 			t.Fatal(err)
 		}
-		for rows.Next() {
-			var row string
-			if err := rows.Scan(&row); err != nil {
-				t.Fatal(err)
-			}
-			out[c.table] = append(out[c.table], row)
-		}
-		if err := rows.Close(); err != nil {
-			t.Fatal(err)
-		}
+		out = append(out, row)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
 	}
 	return out
 }

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"os"
 	"path/filepath"
@@ -192,7 +191,7 @@ func hashOf(ctx context.Context, r io.Reader) (int64, string, error) {
 
 // hashRows hashes the rows of an answer, in order.
 func hashRows(ctx context.Context, conn *sql.Conn, query string) (string, error) {
-	var h hash.Hash = sha256.New()
+	h := sha256.New()
 	var line imprint
 	err := each(ctx, conn, query, func(scan func(...any) error) error {
 		var agent, epoch string
