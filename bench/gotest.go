@@ -19,7 +19,7 @@ func (r run) String() string { return "go " + strings.Join(r.arguments(), " ") }
 func (r run) arguments() []string {
 	// Each level of the name is an expression of its own.
 	levels := strings.Split(r.bench, "/")
-	levels[0] = "^Benchmark" + strings.TrimSuffix(levels[0], "$") + "$"
+	levels[0] = "^Benchmark" + levels[0] + "$"
 	args := []string{"test", "-run", "^$", "-bench", strings.Join(levels, "/"), "-benchtime", r.time, "-benchmem", "-timeout", "1h", r.folder}
 	return append(args, strings.Fields(r.flags)...)
 }
