@@ -131,7 +131,7 @@ func (q *inquest) weighSilence(x *caseOf) {
 		x.Class, x.Rule = Unknown, "only suspected: the node never came back, and nobody confirmed that the provider took it"
 	case !near:
 		x.Class, x.Rule = Unknown, "only suspected: no other agent of its rack or zone was heard throughout"
-	case q.stopped(x.machine(), x.span):
+	case q.stopped(x.machine(), x.silence()):
 		x.Class, x.Rule = Unknown, "the agent stopped in order before the silence: who shut the node down is not on record"
 	default:
 		q.promise(x, "a node that cannot be reached")
@@ -140,6 +140,18 @@ func (q *inquest) weighSilence(x *caseOf) {
 
 // machine is the node that the incident is of.
 func (x *caseOf) machine() Machine { return x.lapses[0].machine }
+
+// silence is the incident from where it began before a notice cut it: what the
+// agent said then tells of all of it.
+func (x *caseOf) silence() timeSpan {
+	s := x.span
+	for i := range x.lapses {
+		if x.lapses[i].fromMs == x.span.fromMs {
+			s.fromMs = min(s.fromMs, x.lapses[i].sinceMs)
+		}
+	}
+	return s
+}
 
 func (x *caseOf) say(who, says string) { x.Witnesses = append(x.Witnesses, Witness{who, says, false}) }
 
@@ -161,10 +173,10 @@ func (q *inquest) neighbours(p *Presence, s timeSpan) (heard bool, who string) {
 
 // excuse looks for what says that the silence is our agent's; empty is nothing.
 func (q *inquest) excuse(x *caseOf) string {
-	node := x.machine()
-	booted, known := q.boot(node, x.span)
+	node, silence := x.machine(), x.silence()
+	booted, known := q.boot(node, silence)
 	switch {
-	case known && booted < x.span.fromMs-nearMs:
+	case known && booted < silence.fromMs-nearMs:
 		x.object("node", "had been up since "+x.c.local(booted).Format(time.RFC3339)+" when its agent started again")
 		return "the node was up all the time: only our agent did not run"
 	case known:
@@ -172,12 +184,12 @@ func (q *inquest) excuse(x *caseOf) string {
 	}
 	for _, e := range q.events[node] {
 		lost := e.Kind == usage.EventDropped && e.Value > 0 && !strings.HasPrefix(e.Detail, "events")
-		if lost && x.span.fromMs <= e.AtMs && e.AtMs <= x.span.toMs+hourMs {
+		if lost && silence.fromMs <= e.AtMs && e.AtMs <= x.span.toMs+hourMs {
 			x.object("agent", fmt.Sprintf("lost %d records that it had", e.Value))
 			return "our agent metered and lost its records"
 		}
 	}
-	if q.stopped(node, x.span) {
+	if q.stopped(node, silence) {
 		x.object("agent", "stopped in order")
 		if !known {
 			return "our agent was stopped"
@@ -210,10 +222,13 @@ func (q *inquest) stopped(node Machine, s timeSpan) bool {
 }
 
 // sla returns the promise that the tranche names, or nil.
-func (x *caseOf) sla() *SLA {
-	for i := range x.c.SLAs {
-		if x.c.SLAs[i].ID == x.t.SLA {
-			return &x.c.SLAs[i]
+func (x *caseOf) sla() *SLA { return x.c.slaOf(x.t) }
+
+// slaOf returns the promise that a tranche names, or nil.
+func (c *Contract) slaOf(t *Tranche) *SLA {
+	for i := range c.SLAs {
+		if c.SLAs[i].ID == t.SLA {
+			return &c.SLAs[i]
 		}
 	}
 	return nil
@@ -222,10 +237,14 @@ func (x *caseOf) sla() *SLA {
 // promise asks the tranche's promise of uptime about an incident that is the
 // provider's. Claimable is final only after claim has measured the uptime.
 func (q *inquest) promise(x *caseOf, what string) {
-	s := x.sla()
+	s, notice := x.sla(), x.lapses[0].notice
 	switch {
 	case s == nil:
 		x.Class, x.Rule = Uncovered, what+": the tranche names no promise of uptime"
+	case x.t.Prepaid && s.excludes(ExcludeCapacity):
+		x.Class, x.Rule = Uncovered, fmt.Sprintf("%s: SLA %q excludes prepaid capacity", what, s.ID)
+	case notice != nil:
+		x.Class, x.Rule = Uncovered, fmt.Sprintf("%s: SLA %q excludes %s (%s)", what, s.ID, notice.Kind, notice.words(x.c))
 	case x.Kind != Unreachable && !s.CountsDegraded:
 		x.Class, x.Rule = Uncovered, fmt.Sprintf("%s: degraded, and SLA %q counts only what cannot be reached", what, s.ID)
 	default:

@@ -22,6 +22,8 @@ type Contract struct {
 	Tranches []Tranche
 	// SLAs are the promises of uptime that tranches name.
 	SLAs []SLA
+	// Notices are what is excused of downtime.
+	Notices []Notice
 	// Commitments are the spend commitments of the agreement.
 	Commitments []Commitment
 	// Source names the file and line that the contract was read from.
@@ -35,6 +37,9 @@ type Tranche struct {
 	Accepts  []Substitute
 	Delivery Delivery
 	SLA      string // id in Contract.SLAs; empty is none
+	// Prepaid says that the capacity is paid in advance, which some promises
+	// exclude.
+	Prepaid  bool
 	Scope    Scope
 	Priority int    // lower is filled first
 	Steps    []Step // by time, at least one; the first is the start

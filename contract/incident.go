@@ -68,6 +68,8 @@ type Incident struct {
 	DownBy   []string     `json:"down_by,omitempty"`
 	From     time.Time    `json:"from"`
 	To       time.Time    `json:"to"` // exclusive
+	// Notice is the notice that lies over it, of a kind that the promise excludes.
+	Notice string `json:"notice,omitempty"`
 	// Open says that it lasts at AsOf.
 	Open bool `json:"open"`
 	// EdgeMs is how far From and To may be off: the windows that they lie in.

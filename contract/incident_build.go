@@ -100,7 +100,7 @@ func joined(list []lapse) (n int, endMs int64) {
 	for n < len(list) {
 		l := &list[n]
 		same := l.contract == first.contract && l.tranche == first.tranche && l.month == first.month &&
-			l.kind == first.kind && l.cause == first.cause && l.machine == first.machine
+			l.kind == first.kind && l.cause == first.cause && l.machine == first.machine && l.notice == first.notice
 		if !same || n > 0 && l.fromMs > endMs+JoinGap.Milliseconds() {
 			break
 		}
@@ -157,6 +157,7 @@ func (q *inquest) incident(list []lapse, endMs int64) (*caseOf, error) {
 	}
 	slices.Sort(x.GPUs)
 	x.GPUs = slices.Compact(x.GPUs)
+	x.Notice = l.notice.id()
 	x.Most = most(list)
 	x.downBy()
 	x.ID = x.id()
@@ -192,7 +193,11 @@ func siteOf(p *Presence) Site {
 // id names an incident by what cannot differ between two that are derived from
 // the same data.
 func (x *caseOf) id() string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q %d", x.Contract, x.Tranche, x.machine(), x.Kind, x.Cause, x.span.fromMs))
+	text := fmt.Appendf(nil, "%q %q %q %q %q %d", x.Contract, x.Tranche, x.machine(), x.Kind, x.Cause, x.span.fromMs)
+	if x.Notice != "" {
+		text = fmt.Appendf(text, " %q", x.Notice)
+	}
+	sum := sha256.Sum256(text)
 	return "inc-" + hex.EncodeToString(sum[:6])
 }
 

@@ -18,6 +18,8 @@ type lapse struct {
 	p                 *Presence // nil for what a tranche lacks
 	machine           Machine   // that p stands in
 	by                *Presence // who took p's node or rack down
+	notice            *Notice   // that excuses it; nil is none
+	sinceMs           int64     // its begin before notices cut it
 	gpus              int64
 	edgeMs            int64 // how far off its begin and end may be
 }
@@ -43,6 +45,7 @@ type inquest struct {
 	sick      map[int64][]timeSpan // by unit, when it had an outage; disjoint, in order
 	wholes    map[bundle]whole
 	lapses    []lapse
+	notices   [][]*Notice // by contract, by time
 }
 
 func newInquest(w *Watch, m Month) *inquest {
@@ -75,6 +78,7 @@ func newInquest(w *Watch, m Month) *inquest {
 	q.findCulprits()
 	q.placed = Place(w.Contracts, w.Presences, w.AsOfMs)
 	for i := range w.Contracts {
+		q.notices = append(q.notices, noticesOf(&w.Contracts[i]))
 		q.reach = append(q.reach, w.Contracts[i].reach(m).clip(timeSpan{0, w.AsOfMs}))
 	}
 	return q
@@ -111,7 +115,7 @@ func (q *inquest) find() {
 // compareLapses puts the lapses that can be one incident side by side.
 func compareLapses(a, b lapse) int {
 	return cmp.Or(cmp.Compare(a.contract, b.contract), cmp.Compare(a.tranche, b.tranche), a.machine.Compare(b.machine),
-		cmp.Compare(a.kind, b.kind), cmp.Compare(a.cause, b.cause),
+		cmp.Compare(a.kind, b.kind), cmp.Compare(a.cause, b.cause), cmp.Compare(a.notice.id(), b.notice.id()),
 		a.compare(b.timeSpan), cmp.Compare(a.gpu(), b.gpu()), cmp.Compare(a.gpus, b.gpus))
 }
 
@@ -130,7 +134,7 @@ func (q *inquest) add(l lapse) {
 		part := l
 		part.month, part.timeSpan = m, l.clip(timeSpan{p.FromMs, p.ToMs})
 		if part.ms() > 0 {
-			q.lapses = append(q.lapses, part)
+			q.lapses = append(q.lapses, q.excused(part)...)
 		}
 	}
 }

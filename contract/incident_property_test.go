@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,6 +49,7 @@ func TestIncidentsAgreeWithSlowDerivation(t *testing.T) {
 		for _, i := range want {
 			j := slices.IndexFunc(got.Incidents, func(o contract.Incident) bool {
 				return o.Contract == x.contracts[i.c].ID && o.Tranche == x.contracts[i.c].Tranches[i.t].ID && siteIn(x, &w, o.Site) == i.node &&
+					o.Notice == i.notice &&
 					o.Kind == i.kind && o.Cause == i.cause && o.From.UnixMilli() == x.at(i.from)
 			})
 			if j < 0 {
@@ -158,6 +160,12 @@ func TestWorldsReachEveryCase(t *testing.T) {
 		x := newWorld(r)
 		for _, i := range docket(t, x.watch(), x.month).Incidents {
 			seen[string(i.Kind)+" "+string(i.Class)]++
+			if i.Notice != "" {
+				seen["notice "+string(i.Class)]++
+			}
+			if strings.Contains(i.Rule, "prepaid") {
+				seen["prepaid "+string(i.Class)]++
+			}
 			if i.Claim != nil && i.Claim.Incidents > 1 {
 				seen["shared"]++
 			}
@@ -169,7 +177,7 @@ func TestWorldsReachEveryCase(t *testing.T) {
 	}
 	for _, k := range []string{"unreachable claimable", "unreachable uncovered", "unreachable unknown", "unreachable ours", "collector_down ours",
 		"not_observed ours", "not_observed unknown", "unit_down claimable", "whole node", "whole rack", "unit_down uncovered", "xid claimable", "xid uncovered", "gpu_lost claimable", "unhealthy uncovered",
-		"late_delivery claimable", "fell_silent unknown", "departed unknown", "shared", "expired"} {
+		"late_delivery claimable", "fell_silent unknown", "departed unknown", "shared", "expired", "notice uncovered", "notice ours", "notice unknown", "prepaid uncovered"} {
 		if seen[k] == 0 {
 			t.Errorf("no random world has %q: %v", k, seen)
 		}

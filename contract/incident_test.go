@@ -36,6 +36,48 @@ func silentNode() contract.Watch {
 	return w
 }
 
+// TestWhatIsExcludedIsNoDowntime announces half of a silence: only the rest is
+// claimed, unless the promise does not exclude it, it concerns others, or is of
+// another kind. Prepaid capacity is not claimed at all.
+func TestWhatIsExcludedIsNoDowntime(t *testing.T) {
+	f := func(edit func(c *contract.Contract, n *contract.Notice), want ...string) {
+		t.Helper()
+		w := silentNode()
+		at := func(k int64) int64 { return w.Presences[0].StartMs + k*minuteMs }
+		c := &w.Contracts[0]
+		c.SLAs[0].Excludes = []contract.SLAExclusion{contract.ExcludeMaintenance, contract.ExcludeCapacity}
+		c.Notices = []contract.Notice{{ID: "w1", Kind: contract.ExcludeMaintenance, FromMs: at(60), ToMs: at(105)}}
+		edit(c, &c.Notices[0])
+		if err := c.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, x := range docket(t, w, contract.Month{Year: 2026, Month: time.March}).Incidents {
+			if x.Site.Node == "n1" {
+				got = append(got, fmt.Sprintf("%s %d min %s, owed %s", x.Class, x.DownMs/minuteMs, x.Notice, x.Owed))
+				if excluded := strings.Contains(x.Rule, "excludes"); excluded != (x.Notice != "" || c.Tranches[0].Prepaid) {
+					t.Errorf("%s: %s", x.Class, x.Rule)
+				}
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	// March has 44,640 minutes: 45 of them are a thousandth, and 99.899 % is below
+	// the target. One GPU for 10 hours at $3 is $30, of which a tenth.
+	f(func(*contract.Contract, *contract.Notice) {}, "uncovered 45 min w1, owed 0.000000", "claimable 45 min , owed 3.000000")
+	all := "claimable 90 min , owed 3.000000"
+	f(func(c *contract.Contract, _ *contract.Notice) { c.SLAs[0].Excludes = nil }, all)
+	f(func(_ *contract.Contract, n *contract.Notice) { n.Kind = contract.ExcludeForce }, all)
+	f(func(_ *contract.Contract, n *contract.Notice) { n.Scope.Pins = []string{"n2"} }, all)
+	f(func(_ *contract.Contract, n *contract.Notice) { n.Scope.Regions = []string{"elsewhere"} }, all)
+	f(func(_ *contract.Contract, n *contract.Notice) { n.FromMs, n.ToMs = n.FromMs-7200_000, n.FromMs }, all)
+	f(func(c *contract.Contract, _ *contract.Notice) { c.Notices, c.Tranches[0].Prepaid = nil, true }, "uncovered 90 min , owed 0.000000")
+	// What is left is too little to be below the target.
+	f(func(_ *contract.Contract, n *contract.Notice) { n.ToMs += 600_000 }, "uncovered 55 min w1, owed 0.000000", "uncovered 35 min , owed 0.000000")
+}
+
 // onN1 returns the incident of node n1.
 func onN1(t *testing.T, w contract.Watch) contract.Incident {
 	t.Helper()

@@ -75,12 +75,21 @@ func (x *world) contract(r *rand.Rand, i int) contract.Contract {
 			Period:         pick(r, contract.SLAByMonth, contract.SLAByMonth, contract.SLAByQuarter, contract.SLAByYear),
 			Tiers:          []contract.CreditTier{{Below: 1_000_000, Credit: 100_000}, {Below: 990_000, Credit: 250_000}},
 			CountsDegraded: r.IntN(2) == 0,
+			Excludes:       pick(r, nil, []contract.SLAExclusion{contract.ExcludeMaintenance}, []contract.SLAExclusion{contract.ExcludeCapacity, contract.ExcludeForce}),
 			Claim: pick(r, contract.ClaimRule{}, contract.ClaimRule{From: contract.ClaimFromPeriod, Days: 14},
 				contract.ClaimRule{From: contract.ClaimFromIncident, Days: 1}, contract.ClaimRule{From: contract.ClaimFromIncident, Days: 1}),
 		})
 	}
+	for i := range r.IntN(4) {
+		n := contract.Notice{ID: fmt.Sprintf("w%d", i), Kind: pick(r, contract.ExcludeMaintenance, contract.ExcludeForce)}
+		n.FromMs = x.at(r.IntN(x.n)) / 300_000 * 300_000
+		n.ToMs = n.FromMs + int64(1+r.IntN(40))*300_000
+		n.Scope.Regions = pick(r, nil, nil, []string{"east"})
+		n.Scope.Pins = pick(r, nil, nil, []string{"n0", "GPU-1-0"})
+		c.Notices = append(c.Notices, n)
+	}
 	for i := range 1 + r.IntN(2) {
-		t := contract.Tranche{ID: fmt.Sprintf("t%d", i), Model: "H100", SLA: pick(r, "", "s0", "s1"), EndMs: x.at(x.n + 5000)}
+		t := contract.Tranche{ID: fmt.Sprintf("t%d", i), Model: "H100", SLA: pick(r, "", "s0", "s1", "s1"), Prepaid: r.IntN(3) == 0, EndMs: x.at(x.n + 5000)}
 		t.Steps = []contract.Step{{FromMs: x.at(r.IntN(250)), GPUs: 1 + r.IntN(3)}}
 		if r.IntN(2) == 0 {
 			t.Steps = append(t.Steps, contract.Step{FromMs: x.at(260 + r.IntN(200)), GPUs: r.IntN(6)})

@@ -18,6 +18,8 @@ type mark struct {
 	node  [5]string // see slowMachine
 	kind  contract.IncidentKind
 	cause string
+	// notice excuses it.
+	notice string
 }
 
 // wantIncident is an incident as the slow calculation finds it.
@@ -158,6 +160,7 @@ func (s *slowClaims) mark() {
 			default:
 				m.kind = contract.Unreachable
 			}
+			m.notice = s.notice(m, g, k)
 			s.lose(m, k, 1, s.gpus[g].GPU)
 		}
 	}
@@ -166,6 +169,53 @@ func (s *slowClaims) mark() {
 			s.markTranche(ref{c, t})
 		}
 	}
+}
+
+// notice returns the id of the notice that excuses a GPU's lost minute.
+func (s *slowClaims) notice(m mark, g, k int) string {
+	sla, p := s.sla(m.ref), s.gpus[g]
+	if sla == nil || m.kind == contract.NotObserved || m.kind == contract.CollectorDown {
+		return ""
+	}
+	var best *contract.Notice
+	for i, n := range s.contracts[m.c].Notices {
+		here := len(n.Scope.Pins) == 0 || slices.Contains(n.Scope.Pins, p.Node) || slices.Contains(n.Scope.Pins, p.GPU)
+		here = here && (len(n.Scope.Regions) == 0 || slices.Contains(n.Scope.Regions, p.Region))
+		if !here || !slices.Contains(sla.Excludes, n.Kind) || s.at(k) < n.FromMs || n.ToMs <= s.at(k) {
+			continue
+		}
+		if best == nil || n.FromMs < best.FromMs || n.FromMs == best.FromMs && (n.ToMs < best.ToMs || n.ToMs == best.ToMs && n.ID < best.ID) {
+			best = &s.contracts[m.c].Notices[i]
+		}
+	}
+	if best == nil {
+		return ""
+	}
+	return best.ID
+}
+
+// since is the first minute of the silence that an incident is the rest of.
+func (s *slowClaims) since(x *wantIncident) int {
+	first := x.from
+	for gpu, row := range x.lost {
+		if !row[x.from] {
+			continue
+		}
+		k := x.from
+		for was := true; was && k > 0; {
+			was = false
+			for m, gpus := range s.lost {
+				if m.notice = x.notice; m == x.mark && gpus[gpu] != nil && gpus[gpu][k-1] > 0 {
+					was = true
+				}
+			}
+			if was {
+				k--
+			}
+		}
+		first = min(first, k)
+	}
+	return first
 }
 
 func (s *slowClaims) markTranche(r ref) {
@@ -303,7 +353,7 @@ func (s *slowClaims) class(x *wantIncident) contract.Class {
 			return contract.Uncovered
 		}
 	}
-	if sla == nil {
+	if sla == nil || x.notice != "" || s.tranche(x.ref).Prepaid && slices.Contains(sla.Excludes, contract.ExcludeCapacity) {
 		return contract.Uncovered
 	}
 	return contract.Claimable
@@ -344,7 +394,7 @@ func (s *slowClaims) silence(x *wantIncident) contract.Class {
 		return strings.Compare(string(a.Kind), string(b.Kind))
 	})
 	const near = 5 * minuteMs
-	from, to := s.at(x.from), s.at(x.to)
+	from, to := s.at(s.since(x)), s.at(x.to)
 	started := false
 	for _, e := range events {
 		if s.machine(onMachine(e.Machine)) != x.node {

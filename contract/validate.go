@@ -39,6 +39,10 @@ type FieldError struct {
 	// is its id.
 	SLA   int
 	SLAID string
+	// Notice is the number of the notice that it is about, from 1; 0 is none.
+	// NoticeID is its id.
+	Notice   int
+	NoticeID string
 }
 
 // Error returns one sentence that names contract, tranche and field.
@@ -52,6 +56,9 @@ func (e *FieldError) Error() string {
 	}
 	if e.SLA > 0 {
 		s += fmt.Sprintf(", SLA %q", e.SLAID)
+	}
+	if e.Notice > 0 {
+		s += fmt.Sprintf(", notice %q", e.NoticeID)
 	}
 	s += ": " + e.Field
 	if e.Item >= 0 {

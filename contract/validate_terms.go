@@ -31,7 +31,7 @@ func (c *Contract) checkTerms() *FieldError {
 		}
 		seen[c.SLAs[i].ID] = true
 	}
-	return nil
+	return c.checkNotices()
 }
 
 // slaCheck checks one SLA and names it in what it finds.

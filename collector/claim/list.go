@@ -30,7 +30,7 @@ func JSON(w io.Writer, d contract.Docket) error {
 func CSV(w io.Writer, d contract.Docket) error {
 	rows := [][]string{{"id", "period", "contract", "tranche", "class", "kind", "cause", "bucket", "node", "instance_id", "region", "zone", "rack",
 		"gpus", "from", "to", "open", "edges_within_ms", "down_ms", "lost_gpu_ms", "currency", "amount", "unpriced_gpu_ms", "owed",
-		"sla", "uptime_millionths", "target_millionths", "deadline", "expired", "rule", "down_by"}}
+		"sla", "uptime_millionths", "target_millionths", "deadline", "expired", "rule", "down_by", "notice"}}
 	for i := range d.Incidents {
 		x := &d.Incidents[i]
 		row := []string{x.ID, d.Period, x.Contract, x.Tranche, string(x.Class), string(x.Kind), x.Cause, x.Bucket, x.Site.Node, x.Site.InstanceID,
@@ -43,7 +43,7 @@ func CSV(w io.Writer, d contract.Docket) error {
 				sla[3] = c.Deadline.Format(time.RFC3339)
 			}
 		}
-		rows = append(rows, append(append(row, sla...), x.Rule, strings.Join(x.DownBy, " ")))
+		rows = append(rows, append(append(row, sla...), x.Rule, strings.Join(x.DownBy, " "), x.Notice))
 	}
 	text, err := table(rows)
 	if err == nil {

@@ -32,6 +32,9 @@ func (b build) contract() (contract.Contract, error) {
 	if c.SLAs, err = each(e.SLAs, b.sla); err != nil {
 		return c, err
 	}
+	if c.Notices, err = each(e.Notices, b.notice); err != nil {
+		return c, err
+	}
 	if c.Tranches, err = each(e.Tranches, func(t *trancheEntry) (contract.Tranche, error) { return trancheBuild{b, t}.tranche() }); err != nil {
 		return c, err
 	}

@@ -158,5 +158,5 @@ contracts:
     vendor: aws
 `))
 	fmt.Println(err)
-	// Output: contracts.yaml:4: unknown key "vendor" in a contract, which knows id, title, provider, currency, billing_timezone, cut_off, tranches, commitments, slas
+	// Output: contracts.yaml:4: unknown key "vendor" in a contract, which knows id, title, provider, currency, billing_timezone, cut_off, tranches, commitments, slas, notices
 }

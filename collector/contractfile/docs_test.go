@@ -17,7 +17,7 @@ func TestDocsNameEveryKeyAndTheirExampleIsRead(t *testing.T) {
 	for _, s := range []reflect.Type{
 		reflect.TypeFor[contractEntry](), reflect.TypeFor[trancheEntry](), reflect.TypeFor[scopeEntry](),
 		reflect.TypeFor[rateEntry](), reflect.TypeFor[substituteEntry](), reflect.TypeFor[applicabilityEntry](), reflect.TypeFor[ruleEntry](),
-		reflect.TypeFor[commitmentEntry](), reflect.TypeFor[floorEntry](), reflect.TypeFor[slaEntry](), reflect.TypeFor[tierEntry](), reflect.TypeFor[claimEntry](),
+		reflect.TypeFor[commitmentEntry](), reflect.TypeFor[floorEntry](), reflect.TypeFor[slaEntry](), reflect.TypeFor[noticeEntry](), reflect.TypeFor[tierEntry](), reflect.TypeFor[claimEntry](),
 	} {
 		for _, f := range fieldsOf(s) {
 			if !strings.Contains(page, "`"+f.key+"`") {

@@ -25,6 +25,7 @@ type contractEntry struct {
 	Tranches    []trancheEntry    `yaml:"tranches" item:"a tranche"`
 	Commitments []commitmentEntry `yaml:"commitments" item:"a commitment"`
 	SLAs        []slaEntry        `yaml:"slas" item:"an SLA"`
+	Notices     []noticeEntry     `yaml:"notices" item:"a notice"`
 }
 
 type trancheEntry struct {
@@ -38,6 +39,7 @@ type trancheEntry struct {
 	PerUnit  scalar            `yaml:"gpus_per_unit"`
 	Grace    scalar            `yaml:"late_grace"`
 	SLA      scalar            `yaml:"sla"`
+	Prepaid  scalar            `yaml:"prepaid"`
 	Start    scalar            `yaml:"start"`
 	End      scalar            `yaml:"end" need:"true"`
 	GPUs     scalar            `yaml:"gpus"`

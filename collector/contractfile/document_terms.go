@@ -67,6 +67,16 @@ type slaEntry struct {
 	Claim    claimEntry  `yaml:"claim" item:"a claim rule"`
 }
 
+type noticeEntry struct {
+	Line  int        // where the mapping begins
+	ID    scalar     `yaml:"id" need:"true"`
+	Title scalar     `yaml:"title"`
+	Kind  scalar     `yaml:"kind" need:"true"`
+	From  scalar     `yaml:"from" need:"true"`
+	To    scalar     `yaml:"to" need:"true"`
+	Scope scopeEntry `yaml:"scope" item:"a scope"`
+}
+
 type tierEntry struct {
 	Line   int    // where the mapping begins
 	Below  scalar `yaml:"below_percent" need:"true"`

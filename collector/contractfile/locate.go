@@ -23,6 +23,8 @@ func (d decoder) locate(err error, root *yaml.Node) error {
 		n = follow(n, "commitments", f.Commitment-1)
 	case f.SLA > 0:
 		n = follow(n, "slas", f.SLA-1)
+	case f.Notice > 0:
+		n = follow(n, "notices", f.Notice-1)
 	}
 	return &Error{d.name, follow(n, steps(f, n)...).Line, inFileWords(f)}
 }
@@ -40,7 +42,7 @@ func keyOf(field string) string {
 	return strings.NewReplacer(" ", "_", "-", "_").Replace(field)
 }
 
-// steps leads from a tranche, commitment, SLA or contract to its field.
+// steps leads from a tranche, commitment, SLA, notice or contract to its field.
 func steps(f *contract.FieldError, n *yaml.Node) []any {
 	key := keyOf(f.Field)
 	switch f.Field {

@@ -31,7 +31,7 @@ func TestSchemaHasTheKeysThatAreRead(t *testing.T) {
 		"substitute": reflect.TypeFor[substituteEntry](), "applicability": reflect.TypeFor[applicabilityEntry](),
 		"rule": reflect.TypeFor[ruleEntry](), "portion": reflect.TypeFor[portionEntry](),
 		"commitment": reflect.TypeFor[commitmentEntry](), "floor": reflect.TypeFor[floorEntry](),
-		"sla": reflect.TypeFor[slaEntry](), "tier": reflect.TypeFor[tierEntry](), "claim": reflect.TypeFor[claimEntry](),
+		"sla": reflect.TypeFor[slaEntry](), "notice": reflect.TypeFor[noticeEntry](), "tier": reflect.TypeFor[tierEntry](), "claim": reflect.TypeFor[claimEntry](),
 	}
 	compare(t, "the file", root.object, reflect.TypeFor[document]())
 	for name, s := range structs {

@@ -2,8 +2,7 @@ package contractfile
 
 import "github.com/gpumeter/gpumeter/contract"
 
-func (b trancheBuild) scope(t *contract.Tranche) error {
-	e, s := &b.entry.Scope, &t.Scope
+func (d decoder) scope(e *scopeEntry) (s contract.Scope, err error) {
 	for _, f := range []struct {
 		key  string
 		from []scalar
@@ -12,14 +11,12 @@ func (b trancheBuild) scope(t *contract.Tranche) error {
 		{"accounts", e.Accounts, &s.Accounts}, {"regions", e.Regions, &s.Regions},
 		{"reservations", e.Reservations, &s.Reservations}, {"pin", e.Pins, &s.Pins},
 	} {
-		var err error
-		if *f.to, err = b.texts(f.key, f.from); err != nil {
-			return err
+		if *f.to, err = d.texts(f.key, f.from); err != nil {
+			return s, err
 		}
 	}
-	var err error
-	s.Rules, err = b.applicability(&e.Rules)
-	return err
+	s.Rules, err = d.applicability(&e.Rules)
+	return s, err
 }
 
 // applicability reads FOCUS's object.

@@ -36,6 +36,23 @@ func (b build) sla(e *slaEntry) (s contract.SLA, err error) {
 	return s, err
 }
 
+// notice reads what is excused of downtime.
+func (b build) notice(e *noticeEntry) (n contract.Notice, err error) {
+	var kind string
+	if err = b.allTexts(named{"id", e.ID, &n.ID}, named{"title", e.Title, &n.Title}, named{"kind", e.Kind, &kind}); err != nil {
+		return n, err
+	}
+	n.Kind = contract.SLAExclusion(kind)
+	if n.FromMs, err = b.moment("from", e.From); err != nil {
+		return n, err
+	}
+	if n.ToMs, err = b.moment("to", e.To); err != nil {
+		return n, err
+	}
+	n.Scope, err = b.scope(&e.Scope)
+	return n, err
+}
+
 func (b build) tier(e *tierEntry) (t contract.CreditTier, err error) {
 	if t.Below, err = b.percent("below_percent", e.Below); err != nil {
 		return t, err

@@ -20,7 +20,7 @@ func TestParseReadsEveryTerm(t *testing.T) {
 	want := contract.Contract{
 		ID: "all", Title: "Everything", Provider: "oracle", Currency: "EUR", CutOff: 5 * 24 * time.Hour, Source: "testdata/terms.yaml:3",
 		Tranches: []contract.Tranche{{
-			ID: "racks", Model: "GB200", SLA: "node", Priority: -1,
+			ID: "racks", Model: "GB200", SLA: "node", Priority: -1, Prepaid: true,
 			Accepts:  []contract.Substitute{{Model: "GB300", Factor: 1_250_000}, {Model: "B200", Factor: contract.Whole}},
 			Delivery: contract.Delivery{Unit: contract.DeliverRack, GPUsPerUnit: 72, GraceMs: 14 * 86_400_000},
 			Scope: contract.Scope{
@@ -47,6 +47,10 @@ func TestParseReadsEveryTerm(t *testing.T) {
 			Cap:   500_000, Excludes: []contract.SLAExclusion{contract.ExcludeMaintenance, contract.ExcludeCustomer}, CountsDegraded: true,
 			Claim: contract.ClaimRule{From: contract.ClaimFromIncident, Days: 10, Subject: "Credit", Evidence: []string{"server logs"}},
 		}},
+		Notices: []contract.Notice{{
+			ID: "window", Title: "Fabric upgrade", Kind: contract.ExcludeMaintenance, FromMs: ms(t, "2026-11-07T02:00:00Z"), ToMs: ms(t, "2026-11-07T06:00:00Z"),
+			Scope: contract.Scope{Regions: []string{"r"}, Pins: []string{"n"}},
+		}},
 		Commitments: []contract.Commitment{
 			{
 				ID: "pool", Title: "Credits", CloudID: "123", Model: contract.Discontinuous, Basis: contract.BilledCost, Shortfall: contract.Forfeit,
@@ -59,11 +63,11 @@ func TestParseReadsEveryTerm(t *testing.T) {
 					Global: true, Eligibility: contract.Eligibility{Known: true, Cost: 750_000, Usage: 0},
 					Exclusions: []contract.Rule{{Dimension: "ServiceCategory", Operator: contract.In, Values: []string{"Other"}}},
 				},
-				Source: "testdata/terms.yaml:51",
+				Source: "testdata/terms.yaml:59",
 			},
 			{
 				ID: "plan", Model: contract.Continuous, Basis: contract.ContractedCost, Shortfall: contract.TrueUp, Interval: contract.Hourly, PerInterval: 12_345_678,
-				FromMs: ms(t, "2026-10-01T00:00:00Z"), EndMs: ms(t, "2027-10-01T00:00:00Z"), Source: "testdata/terms.yaml:69",
+				FromMs: ms(t, "2026-10-01T00:00:00Z"), EndMs: ms(t, "2027-10-01T00:00:00Z"), Source: "testdata/terms.yaml:77",
 			},
 		},
 	}

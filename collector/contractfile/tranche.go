@@ -10,7 +10,7 @@ type trancheBuild struct {
 
 func (b trancheBuild) tranche() (contract.Tranche, error) {
 	var t contract.Tranche
-	for _, step := range []func(*contract.Tranche) error{b.names, b.accepts, b.delivery, b.scope, b.term, b.steps, b.prices} {
+	for _, step := range []func(*contract.Tranche) error{b.names, b.accepts, b.delivery, b.where, b.term, b.steps, b.prices} {
 		if err := step(&t); err != nil {
 			return t, err
 		}
@@ -21,9 +21,18 @@ func (b trancheBuild) tranche() (contract.Tranche, error) {
 func (b trancheBuild) names(t *contract.Tranche) error {
 	e := b.entry
 	err := b.allTexts(named{"id", e.ID, &t.ID}, named{"model", e.Model, &t.Model}, named{"sla", e.SLA, &t.SLA})
-	if err == nil {
-		t.Priority, err = b.whole("priority", e.Priority)
+	if err != nil {
+		return err
 	}
+	if t.Prepaid, err = b.yes("prepaid", e.Prepaid); err != nil {
+		return err
+	}
+	t.Priority, err = b.whole("priority", e.Priority)
+	return err
+}
+
+func (b trancheBuild) where(t *contract.Tranche) (err error) {
+	t.Scope, err = b.scope(&b.entry.Scope)
 	return err
 }
 

@@ -12,7 +12,7 @@ import (
 
 // Term is one thing that a contract says, in words.
 type Term struct {
-	Part  string `json:"part"` // "contract", "tranche", "commitment", "sla"
+	Part  string `json:"part"` // "contract", "tranche", "commitment", "sla", "notice"
 	ID    string `json:"id"`   // of the part
 	Name  string `json:"name"`
 	Value string `json:"value"`
@@ -37,6 +37,9 @@ func Terms(c *contract.Contract) []Term {
 	}
 	for i := range c.SLAs {
 		t.sla(&c.SLAs[i])
+	}
+	for i := range c.Notices {
+		t.notice(&c.Notices[i])
 	}
 	return t.list
 }

@@ -24,6 +24,9 @@ func (t *terms) tranche(x *contract.Tranche) {
 	t.scope(&x.Scope)
 	t.add("priority", strconv.Itoa(x.Priority))
 	t.add("sla", x.SLA)
+	if x.Prepaid {
+		t.add("prepaid", "paid in advance")
+	}
 }
 
 func (t *terms) rates(x *contract.Tranche) {
@@ -148,6 +151,15 @@ func (t *terms) sla(s *contract.SLA) {
 	for _, x := range r.Evidence {
 		t.add("evidence", x)
 	}
+}
+
+func (t *terms) notice(n *contract.Notice) {
+	t.begin("notice", n.ID)
+	t.add("title", n.Title)
+	t.add("kind", string(n.Kind))
+	t.add("from", t.at(n.FromMs))
+	t.add("to", t.at(n.ToMs))
+	t.scope(&n.Scope)
 }
 
 // length writes months and days: "2 months", "1 month and 10 days".
