@@ -26,6 +26,7 @@ func RunPrune(t *testing.T, open Open) {
 		{"AnswersTheSameAfterPruning", answersTheSameAfterPruning},
 		{"KeepsWhatIsWanted", keepsWhatIsWanted},
 		{"CountsOnceWhatComesYearsLate", countsOnceWhatComesYearsLate},
+		{"RemembersWhoOwnedAfterAMove", remembersWhoOwned},
 		{"DividesHoursThatAreGone", dividesHoursThatAreGone},
 		{"PrunesNothingOfHoursInWhichSomethingHappened", prunesNothingEventful},
 	} {
@@ -348,6 +349,30 @@ func countsOnceWhatComesYearsLate(t *testing.T, open Open) {
 	wantAnswer(t, query(t, st, whole), want)
 	prune(t, st, wide)
 	wantAnswer(t, query(t, st, whole), want)
+}
+
+// remembersWhoOwned has one stream that tells of a GPU in two nodes at one time:
+// its earlier batches own, come last, and go.
+func remembersWhoOwned(t *testing.T, open Open) {
+	dir := t.TempDir()
+	st := open(t, dir)
+	moved := func(seq uint64, fromMs int64) usage.Sealed {
+		return from(1, seq, func(b *usage.Batch) {
+			b.Node.Name, b.Records = "node-2", []usage.Record{busy("GPU-a", fromMs, fromMs+10*minute)}
+		})
+	}
+	add(t, st, []usage.Sealed{moved(100, t0+5*hour)})
+	quiet(t, st, 12)
+	if n := prune(t, st, wide); n != 10*6 {
+		t.Errorf("%d records were pruned, want those of ten hours", n)
+	}
+	closeStore(t, st)
+	st = open(t, dir)
+	defer closeStore(t, st)
+	add(t, st, []usage.Sealed{moved(101, t0+5*hour+20*minute)})
+	prune(t, st, wide) // makes hour records anew
+	both := contract.Query{Edges: []int64{t0, t0 + 12*hour}, Spans: []contract.Span{{Unit: 1, FromMs: t0, ToMs: t0 + 12*hour}, {Unit: 2, FromMs: t0, ToMs: t0 + 12*hour}}}
+	wantAnswer(t, query(t, st, both), contract.Answer{Sums: []contract.Sum{busySum(0, 0, 12*hour)}, Overlaps: 2})
 }
 
 func dividesHoursThatAreGone(t *testing.T, open Open) {
