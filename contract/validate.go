@@ -100,6 +100,16 @@ func (c *Contract) wrong(field, problem string, args ...any) *FieldError {
 }
 
 func (c *Contract) validate() *FieldError {
+	for _, check := range []func() *FieldError{c.checkNames, c.checkTerms, c.checkTranches, c.checkCommitments} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkNames says what is wrong with the contract's own fields.
+func (c *Contract) checkNames() *FieldError {
 	switch {
 	case c.ID == "" || !tidy(c.ID):
 		return c.wrong("id", "is empty or not clean text")
@@ -117,9 +127,12 @@ func (c *Contract) validate() *FieldError {
 	if name, ok := misnamed(c.Provider); ok {
 		return c.wrong("provider", "%q is not how agents name a cloud; did you mean %q?", c.Provider, name)
 	}
-	if err := c.checkTerms(); err != nil {
-		return err
-	}
+	return nil
+}
+
+// checkTranches checks each tranche, and that all together are no more than can
+// be added up.
+func (c *Contract) checkTranches() *FieldError {
 	seen := map[string]bool{}
 	var worth Money
 	var ms int64
@@ -145,7 +158,7 @@ func (c *Contract) validate() *FieldError {
 			return check.wrong("rates", -1, "make the contract worth more than nine trillion %s", c.Currency)
 		}
 	}
-	return c.checkCommitments()
+	return nil
 }
 
 // worth is what the whole term costs at most.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // applied is one element of ContractApplied that applies a cost. FOCUS 1.3 has
@@ -18,7 +19,7 @@ type applied struct {
 // parseApplied reads a ContractApplied cell. Elements that apply a quantity
 // and no cost are left out: a spend commitment is drawn by cost.
 func parseApplied(s, resource string) ([]applied, error) {
-	var object struct{ Elements []map[string]json.RawMessage }
+	var object struct{ Elements []element }
 	if err := json.Unmarshal([]byte(s), &object); err != nil {
 		return nil, fmt.Errorf("is not a ContractApplied object: %w", err)
 	}
@@ -38,30 +39,11 @@ func parseApplied(s, resource string) ([]applied, error) {
 	return out, nil
 }
 
-func parseElement(e map[string]json.RawMessage, resource string) (*applied, error) {
-	text := func(a, b string) (string, error) {
-		for _, key := range []string{a, b} {
-			if raw, ok := e[key]; ok {
-				var s string
-				if err := json.Unmarshal(raw, &s); err != nil || s == "" || len(s) > maxCell {
-					return "", fmt.Errorf("has a %s that is not a short text", key)
-				}
-				return s, nil
-			}
-		}
-		return "", fmt.Errorf("has no %s", a)
-	}
-	_, old := e["ContractID"]
-	_, oldCommitment := e["ContractCommitmentID"]
-	_, now := e["ContractId"]
-	_, nowCommitment := e["ContractCommitmentId"]
-	if (old || oldCommitment) && (now || nowCommitment) {
-		return nil, errors.New("mixes the spellings Id and ID")
-	}
-	if _, err := text("ContractId", "ContractID"); err != nil {
-		return nil, err
-	}
-	id, err := text("ContractCommitmentId", "ContractCommitmentID")
+// element is one element of ContractApplied.
+type element map[string]json.RawMessage
+
+func parseElement(e element, resource string) (*applied, error) {
+	id, err := e.commitment()
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +60,34 @@ func parseElement(e map[string]json.RawMessage, resource string) (*applied, erro
 		return nil, fmt.Errorf("has a ContractCommitmentAppliedCost: %w", err)
 	}
 	return &applied{commitment: id, own: id == resource, cost: d}, nil
+}
+
+// commitment returns the id of the commitment that it applies to.
+func (e element) commitment() (string, error) {
+	has := func(keys ...string) bool {
+		return slices.ContainsFunc(keys, func(key string) bool { _, ok := e[key]; return ok })
+	}
+	if has("ContractID", "ContractCommitmentID") && has("ContractId", "ContractCommitmentId") {
+		return "", errors.New("mixes the spellings Id and ID")
+	}
+	if _, err := e.text("ContractId", "ContractID"); err != nil {
+		return "", err
+	}
+	return e.text("ContractCommitmentId", "ContractCommitmentID")
+}
+
+// text returns the value under the first of the keys that is there.
+func (e element) text(keys ...string) (string, error) {
+	for _, key := range keys {
+		if raw, ok := e[key]; ok {
+			var s string
+			if err := json.Unmarshal(raw, &s); err != nil || s == "" || len(s) > maxCell {
+				return "", fmt.Errorf("has a %s that is not a short text", key)
+			}
+			return s, nil
+		}
+	}
+	return "", fmt.Errorf("has no %s", keys[0])
 }
 
 // number is the text of a JSON number, or of a number in quotes; false is null

@@ -193,29 +193,24 @@ func moment3339(t time.Time) string {
 	return t.Format(time.RFC3339)
 }
 
-// times are the columns of GPU time, rounded hours before exact milliseconds.
-func times() []column {
-	fields := []struct {
-		name string
-		ms   func(row) (int64, bool)
-	}{
-		{"contracted", lineMs(func(l *contract.Line) int64 { return l.ContractedMs })},
-	}
+// timeField is a GPU time of a row, where it has one.
+type timeField struct {
+	name string
+	ms   func(row) (int64, bool)
+}
+
+// timeFields are all of them.
+func timeFields() []timeField {
+	fields := []timeField{{"contracted", lineMs(func(l *contract.Line) int64 { return l.ContractedMs })}}
 	for b := range contract.Buckets {
-		fields = append(fields, struct {
-			name string
-			ms   func(row) (int64, bool)
-		}{b.String(), func(x row) (int64, bool) {
+		fields = append(fields, timeField{b.String(), func(x row) (int64, bool) {
 			if x.line != nil {
 				return x.line.Buckets[b], true
 			}
 			return x.stray.Buckets[b], b != contract.Undelivered
 		}})
 	}
-	fields = append(fields, []struct {
-		name string
-		ms   func(row) (int64, bool)
-	}{
+	return append(fields, []timeField{
 		{"undelivered_unconfirmed", func(x row) (int64, bool) {
 			if x.line == nil || x.group != nil {
 				return 0, false
@@ -232,8 +227,12 @@ func times() []column {
 		{"sm_active", lineMs(func(l *contract.Line) int64 { return l.SMActiveMs })},
 		{"sm_known", lineMs(func(l *contract.Line) int64 { return l.SMKnownMs })},
 	}...)
+}
+
+// times are the columns of GPU time, rounded hours before exact milliseconds.
+func times() []column {
 	var hours, exact []column
-	for _, f := range fields {
+	for _, f := range timeFields() {
 		hours = append(hours, column{f.name + "_gpu_hours", func(x row) string {
 			if ms, ok := f.ms(x); ok {
 				return decimalHours(ms)

@@ -57,12 +57,8 @@ func spendFigures(s *contract.CommitmentSpend) []spendFigure {
 	if s.BilledUnused != 0 {
 		put("billed_unused", &contract.Figure{Amount: s.BilledUnused, Basis: contract.BasisBilled})
 	}
-	for i, f := range s.Floors {
-		basis := fmt.Sprintf("%s to %s, %s", f.From.Format(time.DateOnly), f.To.Format(time.DateOnly), f.State)
-		put(fmt.Sprintf("floor.%d.amount", i+1), &contract.Figure{Amount: f.Amount, Basis: contract.BasisContract})
-		put(fmt.Sprintf("floor.%d.drawn", i+1), &contract.Figure{Amount: f.Drawn, Basis: basis})
-		put(fmt.Sprintf("floor.%d.carried", i+1), &contract.Figure{Amount: f.Carried, Basis: "beyond the floor before"})
-		put(fmt.Sprintf("floor.%d.missing", i+1), &contract.Figure{Amount: f.Missing, Basis: basis})
+	for i := range s.Floors {
+		out = append(out, floorFigures(i+1, &s.Floors[i])...)
 	}
 	if u := s.Use; u != nil {
 		put("used", &u.Used)
@@ -70,6 +66,17 @@ func spendFigures(s *contract.CommitmentSpend) []spendFigure {
 		put("overage", &u.Overage)
 	}
 	return out
+}
+
+func floorFigures(n int, f *contract.FloorState) []spendFigure {
+	basis := fmt.Sprintf("%s to %s, %s", f.From.Format(time.DateOnly), f.To.Format(time.DateOnly), f.State)
+	name := fmt.Sprintf("floor.%d.", n)
+	return []spendFigure{
+		{name + "amount", contract.Figure{Amount: f.Amount, Basis: contract.BasisContract}},
+		{name + "drawn", contract.Figure{Amount: f.Drawn, Basis: basis}},
+		{name + "carried", contract.Figure{Amount: f.Carried, Basis: "beyond the floor before"}},
+		{name + "missing", contract.Figure{Amount: f.Missing, Basis: basis}},
+	}
 }
 
 func projectionFigures(p *contract.Projection) []spendFigure {
