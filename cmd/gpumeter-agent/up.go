@@ -292,7 +292,7 @@ func (a *upArgs) next(more string) {
 	if a.config.State != defaultState {
 		state = " --state " + a.config.State
 	}
-	fmt.Fprintf(a.out, "  gpumeter-agent status%s   # the GPUs, and who says where the node stands\n  gpumeter-agent doctor   # whether anything stands in the way\n%s", state, more)
+	fmt.Fprintf(a.out, "  gpumeter-agent status%[1]s   # the GPUs, and who says where the node stands\n  gpumeter-agent doctor%[1]s   # whether anything stands in the way\n%[2]s", state, more)
 	if len(a.config.Listen) > 0 && a.config.WebConfig == "" {
 		fmt.Fprintf(a.out, "  curl http://%s/metrics\n", a.config.Listen[0])
 	}

@@ -138,7 +138,7 @@ func TestUpJoinsOnceAndSaysSo(t *testing.T) {
 	if status != 0 || s.files() != "agent.env 644, agent.token 600" || s.called() != "enable gpumeter-agent.service; start gpumeter-agent.service" {
 		t.Fatalf("status %d, files %q, last called %q: %s", status, s.files(), s.called(), said)
 	}
-	for _, want := range []string{"takes the token", "This node is metered", "gpumeter-agent status --state " + s.dir} {
+	for _, want := range []string{"takes the token", "This node is metered", "gpumeter-agent status --state " + s.dir, "gpumeter-agent doctor --state " + s.dir} {
 		if !strings.Contains(said, want) {
 			t.Errorf("it does not say %q: %s", want, said)
 		}

@@ -39,6 +39,9 @@ func (c Clock) Find(a *Answer) Finding {
 	if a != nil && a.HasOffset {
 		off, doubt := a.Offset.Abs(), a.Doubt
 		text := fmt.Sprintf("This clock is %s the collector's, to within %s.", ahead(a.Offset), Round(doubt))
+		if off <= doubt {
+			text = fmt.Sprintf("This clock agrees with the collector's, to within %s.", Round(off+doubt))
+		}
 		switch {
 		case off-doubt > largeDifference:
 			return Bad(text+" Records fall into wrong hours and days.", setClock+" If this clock is right, the collector's is wrong.")

@@ -129,6 +129,7 @@ func TestClockIsLaidAgainstTheCollectors(t *testing.T) {
 	f(kept, at(20*time.Millisecond, time.Millisecond), doctor.Well, "20ms ahead of")
 	f(free, at(20*time.Millisecond, time.Millisecond), doctor.Well, "does not say")
 	f(kept, at(-6*time.Second, 500*time.Millisecond), doctor.Warning, "6s behind")
+	f(kept, at(300*time.Millisecond, 500*time.Millisecond), doctor.Well, "agrees with the collector's, to within 800ms")
 	f(kept, at(-6*time.Second, 2*time.Second), doctor.Well, "to within 2s") // it may be four
 	f(kept, at(90*time.Second, time.Second), doctor.Fault, "1m30s ahead of")
 }
