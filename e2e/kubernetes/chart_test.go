@@ -90,16 +90,22 @@ func TestChartIsInstalled(t *testing.T) {
 func (c *cluster) defineMonitors(t *testing.T) {
 	t.Helper()
 	for _, kind := range []string{"podmonitors", "servicemonitors", "prometheusrules"} {
-		text, err := os.ReadFile(filepath.Join(os.Getenv("GPUMETER_CRDS"), "monitoring.coreos.com_"+kind+".yaml"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.create(t, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", string(text))
-		eventually(t, kind+" are served", func() bool {
-			status, _ := c.do(http.MethodGet, "/apis/monitoring.coreos.com/v1/"+kind, "", "")
-			return status == http.StatusOK
-		})
+		c.define(t, kind)
 	}
+}
+
+// define tells the server one of those kinds.
+func (c *cluster) define(t *testing.T, kind string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(os.Getenv("GPUMETER_CRDS"), "monitoring.coreos.com_"+kind+".yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.create(t, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", string(text))
+	eventually(t, kind+" are served", func() bool {
+		status, _ := c.do(http.MethodGet, "/apis/monitoring.coreos.com/v1/"+kind, "", "")
+		return status == http.StatusOK
+	})
 }
 
 // checkSets has the server take every set of values, and the programs every
