@@ -54,7 +54,7 @@ func (d *DB) thickDays(ctx context.Context) ([]*dayWriter, error) {
 			return nil
 		}
 		out = append(out, &dayWriter{
-			origin: w.Origin, storeID: w.StoreID, day: c.day, edition: w.Edition + 1, prev: hashBytes(w.Prev), first: w.first(),
+			origin: w.Origin, storeID: w.StoreID, day: c.day, edition: w.Edition + 1, prev: hashBytes(w.Prev), first: w.first(), heads: w.Heads,
 			from: from.extent, to: c.extent,
 		})
 		return nil

@@ -58,7 +58,7 @@ type dayWriter struct {
 	origin, storeID string
 	day, edition    int32
 	prev            []byte    // SHA-256 of the day before; nil if none
-	first           string    // of edition 0; empty in it
+	first, heads    string    // of edition 0; empty in it
 	from, to        dayExtent // what earlier days have, and this one too
 	dir             string
 
@@ -125,8 +125,10 @@ func (w *dayWriter) write(ctx context.Context, conn *sql.Conn) error {
 	if m.Rows, err = hashRows(ctx, conn, fill.Replace(sqlDayRows)); err != nil {
 		return err
 	}
-	if m.Heads, err = hashRows(ctx, conn, fill.Replace(sqlDayHeads)); err != nil {
-		return err
+	if m.Heads = w.heads; w.edition == 0 {
+		if m.Heads, err = hashRows(ctx, conn, fill.Replace(sqlDayHeads)); err != nil {
+			return err
+		}
 	}
 	if w.manifest, err = json.MarshalIndent(m, "", "  "); err != nil {
 		return err

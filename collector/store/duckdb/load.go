@@ -283,7 +283,7 @@ func loadGone(ctx context.Context, conn *sql.Conn, s *state) error {
 }
 
 func loadGoneSeqs(ctx context.Context, conn *sql.Conn, s *state) error {
-	return each(ctx, conn, "SELECT stream, lo, hi FROM pruned_batches ORDER BY stream, lo", func(scan func(...any) error) error {
+	return each(ctx, conn, sqlLoadGoneSeqs, func(scan func(...any) error) error {
 		var r batchRun
 		if err := scan(&r.stream, &r.lo, &r.hi); err != nil {
 			return err

@@ -55,6 +55,7 @@ var (
 	sqlRerun            = read("rerun")
 	sqlEventsOf         = read("events_of")
 	sqlLoadPruned       = read("load_pruned")
+	sqlLoadGoneSeqs     = read("load_gone_seqs")
 	sqlMerged           = read("merged")
 	sqlAuditLate        = read("audit_late")
 	sqlLoadDays         = read("load_days")

@@ -1,4 +1,4 @@
--- The last batch of each agent and epoch.
+-- The last batch of each agent and epoch when the day ended.
 SELECT agent, epoch, max(seq), arg_max(hash, seq), NULL::BLOB
 FROM (
     SELECT s.agent, s.epoch, b.seq, b.hash
@@ -6,7 +6,10 @@ FROM (
     WHERE b.received_ms < $day_to
     UNION ALL
     SELECT s.agent, s.epoch, b.hi, b.hash
-    FROM store.main.pruned_batches b JOIN store.main.streams s ON s.id = b.stream
+    FROM store.main.pruned_batches b
+    JOIN store.main.streams s ON s.id = b.stream
+    JOIN store.main.prunings p ON p.id = b.pruning
+    WHERE p.at_ms < $day_to
 )
 GROUP BY agent, epoch
 ORDER BY agent, epoch
