@@ -35,6 +35,7 @@ func TestPackagesLive(t *testing.T) {
 		{"an installation starts nothing and says what to do", install},
 		{"systemd finds nothing wrong with the units", verify},
 		{"agent and collector start once they are set up", start},
+		{"one command joins, and says why it does not", joined},
 		{"the agent is nobody and may touch NVIDIA's devices alone", confined},
 		{"a record is delivered and reported", delivered},
 		{"drop-ins give back what they say", dropIns},
