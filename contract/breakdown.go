@@ -156,7 +156,7 @@ func shareOut(cost *Cost, parts []Parcel, r *Rate) error {
 		return nil
 	}
 	for b := range Buckets {
-		amounts, err := apportion(cost.Buckets[b], each(parts, func(p *Parcel) int64 { return p.Buckets[b] }), r.PerGPUHour)
+		amounts, err := apportion(cost.Buckets[b], each(parts, func(p *Parcel) int64 { return p.Buckets[b] }), r.committed())
 		if err != nil {
 			return err
 		}
@@ -168,7 +168,7 @@ func shareOut(cost *Cost, parts []Parcel, r *Rate) error {
 	if !r.HasOverage {
 		return nil
 	}
-	amounts, err := apportion(cost.Overage, each(parts, func(p *Parcel) int64 { return p.OverageMs }), r.OveragePerGPUHour)
+	amounts, err := apportion(cost.Overage, each(parts, func(p *Parcel) int64 { return p.OverageMs }), r.over())
 	for i, m := range amounts {
 		parts[i].Cost.Overage = m
 	}

@@ -65,7 +65,14 @@ type Rate struct {
 	// comparison; known only if HasList.
 	ListPerGPUHour Money
 	HasList        bool
+	// MonthMs is the length of the calendar month that the rate is of, where
+	// months are billed as BilledHours each, however long they are; zero where
+	// hours are billed as they are.
+	MonthMs int64
 }
+
+// BilledHours is how many hours a month has where all are billed alike.
+const BilledHours = 730
 
 // Scope says which GPUs can count toward a tranche. An empty list matches
 // everything; a list matches if any of its entries does; all lists must match.

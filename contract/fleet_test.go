@@ -92,6 +92,7 @@ func (f *fleet) tranche(r *rand.Rand, i int) contract.Tranche {
 		if x.HasOverage = r.IntN(2) == 0; x.HasOverage {
 			x.OveragePerGPUHour = contract.Money(r.Int64N(9_000_000))
 		}
+		x.MonthMs = pick(r, int64(0), 0, 28*86_400_000, 31*86_400_000, 31*86_400_000+3_600_000)
 		t.Rates = append(t.Rates, x)
 		rate = x.ToMs
 	}

@@ -230,7 +230,7 @@ func (t *Tranche) cost(list []lapse) (sum Money, unpricedMs int64, err error) {
 			unpricedMs += v
 			continue
 		}
-		m, err := total(v, r.PerGPUHour)
+		m, err := total(v, r.committed())
 		if err != nil {
 			return 0, 0, err
 		}

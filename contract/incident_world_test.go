@@ -80,12 +80,12 @@ func (x *world) contract(r *rand.Rand, i int) contract.Contract {
 				contract.ClaimRule{From: contract.ClaimFromIncident, Days: 1}, contract.ClaimRule{From: contract.ClaimFromIncident, Days: 1}),
 		})
 	}
-	for i := range r.IntN(4) {
+	for i := range r.IntN(6) {
 		n := contract.Notice{ID: fmt.Sprintf("w%d", i), Kind: pick(r, contract.ExcludeMaintenance, contract.ExcludeForce)}
 		n.FromMs = x.at(r.IntN(x.n)) / 300_000 * 300_000
-		n.ToMs = n.FromMs + int64(1+r.IntN(40))*300_000
-		n.Scope.Regions = pick(r, nil, nil, []string{"east"})
-		n.Scope.Pins = pick(r, nil, nil, []string{"n0", "GPU-1-0"})
+		n.ToMs = n.FromMs + int64(1+r.IntN(100))*300_000
+		n.Scope.Regions = pick(r, nil, nil, nil, []string{"east"})
+		n.Scope.Pins = pick(r, nil, nil, nil, nil, []string{"n0", "GPU-1-0"})
 		c.Notices = append(c.Notices, n)
 	}
 	for i := range 1 + r.IntN(2) {
@@ -99,7 +99,7 @@ func (x *world) contract(r *rand.Rand, i int) contract.Contract {
 		mid := x.at(r.IntN(x.n))
 		t.Rates = []contract.Rate{{FromMs: x.at(-9000), ToMs: mid, PerGPUHour: 2_345_678}}
 		if r.IntN(2) == 0 {
-			t.Rates = append(t.Rates, contract.Rate{FromMs: mid, ToMs: x.at(x.n + 9000), PerGPUHour: 1_111_111})
+			t.Rates = append(t.Rates, contract.Rate{FromMs: mid, ToMs: x.at(x.n + 9000), PerGPUHour: 1_111_111, MonthMs: pick(r, int64(0), 30*86_400_000)})
 		}
 		c.Tranches = append(c.Tranches, t)
 	}

@@ -215,11 +215,11 @@ func (g *leg) cost(r *Rate) (Cost, error) {
 	if r == nil {
 		return Cost{UnpricedMs: time.Total(), OverageUnpricedMs: overage}, nil
 	}
-	sum, err := total(time.Total(), r.PerGPUHour)
+	sum, err := total(time.Total(), r.committed())
 	if err != nil {
 		return Cost{}, err
 	}
-	parts, err := apportion(sum, time[:], r.PerGPUHour)
+	parts, err := apportion(sum, time[:], r.committed())
 	if err != nil {
 		return Cost{}, err
 	}
@@ -228,7 +228,7 @@ func (g *leg) cost(r *Rate) (Cost, error) {
 		out.OverageUnpricedMs = overage
 		return out, nil
 	}
-	out.Overage, err = total(overage, r.OveragePerGPUHour)
+	out.Overage, err = total(overage, r.over())
 	return out, err
 }
 
@@ -242,7 +242,7 @@ func (l *Line) addDaily(g *leg, cost *Cost, r *Rate) error {
 		for d := range g.days {
 			ms[d] = g.days[d][b]
 		}
-		daily, err := apportion(cost.Buckets[b], ms, r.PerGPUHour)
+		daily, err := apportion(cost.Buckets[b], ms, r.committed())
 		if err != nil {
 			return err
 		}

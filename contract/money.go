@@ -48,28 +48,52 @@ func ParseMoney(s string) (Money, error) {
 	return Money(n), nil
 }
 
-// price is ms × rate ÷ hourMs as whole micro-units and the remainder, in
-// hourMs-ths of a micro-unit. It refuses what Money cannot hold: 400,000 GPUs
+// tariff is an amount for so much GPU time.
+type tariff struct {
+	amount Money
+	perMs  uint64
+}
+
+// hourly is an amount for each GPU-hour.
+func hourly(m Money) tariff { return tariff{m, hourMs} }
+
+// tariff is the price m of a GPU-hour under the rate.
+func (r *Rate) tariff(m Money) tariff {
+	switch {
+	case r.MonthMs == 0:
+		return hourly(m)
+	case m > math.MaxInt64/BilledHours: // which validation refuses
+		return tariff{-1, 1}
+	}
+	return tariff{m * BilledHours, uint64(r.MonthMs)}
+}
+
+// committed is the price of contracted time, over that of overage.
+func (r *Rate) committed() tariff { return r.tariff(r.PerGPUHour) }
+func (r *Rate) over() tariff      { return r.tariff(r.OveragePerGPUHour) }
+
+// price is ms × tariff as whole micro-units and the remainder, in perMs-ths of a
+// micro-unit. It refuses what Money cannot hold: 400,000 GPUs
 // for ten years at 250 units an hour still fit.
-func price(ms int64, rate Money) (whole, rem uint64, err error) {
-	if ms < 0 || rate < 0 {
+func price(ms int64, t tariff) (whole, rem uint64, err error) {
+	if ms < 0 || t.amount < 0 {
 		return 0, 0, errAmount
 	}
-	hi, lo := bits.Mul64(uint64(ms), uint64(rate))
-	if hi >= hourMs { // Div64 would panic: the quotient needs more than 64 bits
+	hi, lo := bits.Mul64(uint64(ms), uint64(t.amount))
+	if hi >= t.perMs { // Div64 would panic: the quotient needs more than 64 bits
 		return 0, 0, errAmount
 	}
-	whole, rem = bits.Div64(hi, lo, hourMs)
+	whole, rem = bits.Div64(hi, lo, t.perMs)
 	if whole >= math.MaxInt64 { // at the limit, rounding up would wrap
 		return 0, 0, errAmount
 	}
 	return whole, rem, nil
 }
 
-// total is ms × rate, rounded half even to micro-units.
-func total(ms int64, rate Money) (Money, error) {
-	whole, rem, err := price(ms, rate)
-	if rem*2 > hourMs || (rem*2 == hourMs && whole%2 == 1) {
+// total is ms × tariff, rounded half even to micro-units.
+func total(ms int64, t tariff) (Money, error) {
+	whole, rem, err := price(ms, t)
+	if rem*2 > t.perMs || (rem*2 == t.perMs && whole%2 == 1) {
 		whole++
 	}
 	return Money(whole), err
@@ -83,17 +107,17 @@ func add(a, b Money) (Money, error) {
 	return a + b, nil
 }
 
-// apportion splits an amount over the parts ms[i] × rate: each part is
+// apportion splits an amount over the parts ms[i] × tariff: each part is
 // floored, and what is missing to sum goes in single micro-units to the
 // largest remainders; ties go to the larger part, then to the first. The sum
 // must be that of the parts, rounded to a neighbouring micro-unit.
-func apportion(sum Money, ms []int64, rate Money) ([]Money, error) {
+func apportion(sum Money, ms []int64, t tariff) ([]Money, error) {
 	out := make([]Money, len(ms))
 	rems := make([]uint64, len(ms))
 	var order []int
 	left := sum
 	for i, v := range ms {
-		whole, rem, err := price(v, rate)
+		whole, rem, err := price(v, t)
 		if err != nil {
 			return nil, err
 		}

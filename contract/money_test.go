@@ -10,7 +10,7 @@ import (
 func TestTotalRoundsHalfEven(t *testing.T) {
 	f := func(ms int64, rate, want Money) {
 		t.Helper()
-		if got, err := total(ms, rate); err != nil || got != want {
+		if got, err := total(ms, hourly(rate)); err != nil || got != want {
 			t.Errorf("total(%d, %d) = %d, %v; want %d", ms, rate, got, err, want)
 		}
 	}
@@ -28,10 +28,10 @@ func TestTotalRoundsHalfEven(t *testing.T) {
 func TestMoneyRefusesWhatItCannotHold(t *testing.T) {
 	f := func(ms int64, rate Money) {
 		t.Helper()
-		if got, err := total(ms, rate); err == nil {
+		if got, err := total(ms, hourly(rate)); err == nil {
 			t.Errorf("total(%d, %d) = %d, want an error", ms, rate, got)
 		}
-		if got, err := apportion(0, []int64{ms}, rate); err == nil {
+		if got, err := apportion(0, []int64{ms}, hourly(rate)); err == nil {
 			t.Errorf("apportion(%d × %d) = %d, want an error", ms, rate, got)
 		}
 	}
@@ -62,11 +62,11 @@ func TestApportionAddsUpAndIsFair(t *testing.T) {
 			sum += ms[i]
 		}
 		rate := Money(r.Int64N(1 << (1 + r.IntN(26))))
-		whole, err := total(sum, rate)
+		whole, err := total(sum, hourly(rate))
 		if err != nil {
 			t.Fatal(err)
 		}
-		parts, err := apportion(whole, ms, rate)
+		parts, err := apportion(whole, ms, hourly(rate))
 		if err != nil {
 			t.Fatalf("apportion(%d, %v, %d): %v", whole, ms, rate, err)
 		}
@@ -97,11 +97,11 @@ func TestApportionAddsUpAndIsFair(t *testing.T) {
 func TestApportionBreaksTiesByAmountThenOrder(t *testing.T) {
 	// Thirds of a micro-unit: the remainders are all alike.
 	third := int64(hourMs / 3)
-	parts, err := apportion(2, []int64{third, third, 4 * third}, 1)
+	parts, err := apportion(2, []int64{third, third, 4 * third}, hourly(1))
 	if err != nil || parts[0] != 0 || parts[1] != 0 || parts[2] != 2 {
 		t.Errorf("apportion = %v, %v; want the residue at the larger part", parts, err)
 	}
-	parts, err = apportion(1, []int64{third, third, third}, 1)
+	parts, err = apportion(1, []int64{third, third, third}, hourly(1))
 	if err != nil || parts[0] != 1 || parts[1] != 0 || parts[2] != 0 {
 		t.Errorf("apportion = %v, %v; want the residue at the first part", parts, err)
 	}
@@ -110,7 +110,7 @@ func TestApportionBreaksTiesByAmountThenOrder(t *testing.T) {
 func TestApportionRefusesAnotherSum(t *testing.T) {
 	f := func(sum Money, ms ...int64) {
 		t.Helper()
-		if parts, err := apportion(sum, ms, 1); err == nil {
+		if parts, err := apportion(sum, ms, hourly(1)); err == nil {
 			t.Errorf("apportion(%d, %v) = %v, want an error", sum, ms, parts)
 		}
 	}

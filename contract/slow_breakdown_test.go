@@ -223,7 +223,7 @@ func slowPriceGroups(price *contract.Rate, leg *contract.Line, out []contract.Pa
 			out[i].Cost.OverageUnpricedMs = over[i]
 		}
 	} else {
-		for i, m := range slowMoney(leg.Cost.Overage, over, price.OveragePerGPUHour) {
+		for i, m := range slowMoney(leg.Cost.Overage, over, price.OveragePerGPUHour, price) {
 			out[i].Cost.Overage = contract.Money(m)
 		}
 	}
@@ -238,7 +238,7 @@ func slowPriceGroups(price *contract.Rate, leg *contract.Line, out []contract.Pa
 		for i := range out {
 			ms[i] = out[i].Buckets[b]
 		}
-		for i, m := range slowMoney(leg.Cost.Buckets[b], ms, price.PerGPUHour) {
+		for i, m := range slowMoney(leg.Cost.Buckets[b], ms, price.PerGPUHour, price) {
 			out[i].Cost.Buckets[b] = contract.Money(m)
 			out[i].Cost.Contracted += contract.Money(m)
 		}

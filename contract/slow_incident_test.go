@@ -315,7 +315,7 @@ func (s *slowClaims) price(x *wantIncident) int64 {
 				}
 			}
 		}
-		sum += int64(halfEven(exact(n*minuteMs, rate.PerGPUHour)))
+		sum += int64(halfEven(priced(n*minuteMs, rate.PerGPUHour, &rate)))
 	}
 	return sum
 }
@@ -550,7 +550,7 @@ func (s *slowClaims) charge(r ref, sla *contract.SLA, period string, fits func(s
 				}
 			}
 		}
-		sum += int64(halfEven(exact(n*minuteMs, rate.PerGPUHour)))
+		sum += int64(halfEven(priced(n*minuteMs, rate.PerGPUHour, &rate)))
 	}
 	return sum
 }

@@ -311,10 +311,19 @@ func halfEven(x *big.Rat) contract.Money {
 	return contract.Money(whole.Int64())
 }
 
-func slowMoney(sum contract.Money, ms []int64, rate contract.Money) []int64 {
+// priced is ms × a price of the rate, in micro-units: of a month that is billed
+// as 730 hours, its part of 730 hours.
+func priced(ms int64, price contract.Money, x *contract.Rate) *big.Rat {
+	if x.MonthMs == 0 {
+		return exact(ms, price)
+	}
+	return new(big.Rat).Mul(big.NewRat(ms, x.MonthMs), new(big.Rat).Mul(big.NewRat(730, 1), big.NewRat(int64(price), 1)))
+}
+
+func slowMoney(sum contract.Money, ms []int64, price contract.Money, x *contract.Rate) []int64 {
 	var quota []*big.Rat
 	for _, v := range ms {
-		quota = append(quota, exact(v, rate))
+		quota = append(quota, priced(v, price, x))
 	}
 	return slowShare(int64(sum), quota, ms)
 }
@@ -512,19 +521,19 @@ func slowPrice(leg *contract.Line, x *contract.Rate) {
 		leg.Cost.UnpricedMs, leg.Cost.OverageUnpricedMs = leg.ContractedMs, leg.OverageMs
 		return
 	}
-	leg.Cost.Contracted = halfEven(exact(leg.ContractedMs, x.PerGPUHour))
-	for b, m := range slowMoney(leg.Cost.Contracted, leg.Buckets[:], x.PerGPUHour) {
+	leg.Cost.Contracted = halfEven(priced(leg.ContractedMs, x.PerGPUHour, x))
+	for b, m := range slowMoney(leg.Cost.Contracted, leg.Buckets[:], x.PerGPUHour, x) {
 		leg.Cost.Buckets[b] = contract.Money(m)
 		var ms []int64
 		for d := range leg.Days {
 			ms = append(ms, leg.Days[d].Buckets[b])
 		}
-		for d, m := range slowMoney(contract.Money(m), ms, x.PerGPUHour) {
+		for d, m := range slowMoney(contract.Money(m), ms, x.PerGPUHour, x) {
 			leg.Days[d].Cost[b] = contract.Money(m)
 		}
 	}
 	if x.HasOverage {
-		leg.Cost.Overage = halfEven(exact(leg.OverageMs, x.OveragePerGPUHour))
+		leg.Cost.Overage = halfEven(priced(leg.OverageMs, x.OveragePerGPUHour, x))
 	} else {
 		leg.Cost.OverageUnpricedMs = leg.OverageMs
 	}

@@ -109,7 +109,7 @@ func (t *Tranche) valueOf(s timeSpan, stood *Stood) (Money, error) {
 		if r == nil {
 			continue
 		}
-		m, err := total(v, r.PerGPUHour)
+		m, err := total(v, r.committed())
 		if err != nil {
 			return 0, err
 		}

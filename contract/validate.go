@@ -165,7 +165,7 @@ func (c *Contract) checkTranches() *FieldError {
 func (t *Tranche) worth() (Money, error) {
 	var sum Money
 	for i := range t.Rates {
-		m, err := total(t.contractedMs(t.Rates[i].FromMs, t.Rates[i].ToMs), t.dearest(&t.Rates[i]))
+		m, err := total(t.contractedMs(t.Rates[i].FromMs, t.Rates[i].ToMs), t.Rates[i].tariff(t.dearest(&t.Rates[i])))
 		if err == nil {
 			sum, err = add(sum, m)
 		}
@@ -235,6 +235,8 @@ func (v trancheCheck) rates() *FieldError {
 			return v.wrong("rates", i, "begins at %s, before the one before it ends at %s", v.at(r.FromMs), v.at(v.t.Rates[i-1].ToMs))
 		case r.PerGPUHour < 0 || r.OveragePerGPUHour < 0 || r.ListPerGPUHour < 0:
 			return v.wrong("rates", i, "has a negative price")
+		case r.MonthMs != 0 && (r.MonthMs < 27*24*hourMs || r.MonthMs > 32*24*hourMs || max(r.PerGPUHour, r.OveragePerGPUHour) > math.MaxInt64/BilledHours):
+			return v.wrong("rates", i, "is of no month, or costs too much in one")
 		case !r.HasOverage && r.OveragePerGPUHour != 0:
 			return v.wrong("rates", i, "has an overage price that is marked as not known")
 		case !r.HasList && r.ListPerGPUHour != 0:

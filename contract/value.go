@@ -15,7 +15,7 @@ func (t *Tranche) Value() (Value, error) {
 	out.UnpricedMs = out.GPUMs
 	for i := range t.Rates {
 		ms := t.contractedMs(t.Rates[i].FromMs, t.Rates[i].ToMs)
-		m, err := total(ms, t.Rates[i].PerGPUHour)
+		m, err := total(ms, t.Rates[i].committed())
 		if err == nil {
 			out.Amount, err = add(out.Amount, m)
 		}

@@ -54,7 +54,7 @@ func TestValueAgreesWithBigIntegers(t *testing.T) {
 				}
 				amount := new(big.Int)
 				for r, n := range sums {
-					amount.Add(amount, big.NewInt(int64(halfEven(exact(n, x.Rates[r].PerGPUHour)))))
+					amount.Add(amount, big.NewInt(int64(halfEven(priced(n, x.Rates[r].PerGPUHour, &x.Rates[r])))))
 				}
 				got, err := x.Value()
 				if err != nil || got.GPUMs != ms || got.UnpricedMs != unpriced || int64(got.Amount) != amount.Int64() {

@@ -48,6 +48,7 @@ type trancheEntry struct {
 	PerHour  scalar            `yaml:"per_gpu_hour"`
 	Overage  scalar            `yaml:"overage_per_gpu_hour"`
 	List     scalar            `yaml:"list_per_gpu_hour"`
+	Hours    scalar            `yaml:"hours_per_month"`
 }
 
 type substituteEntry struct {

@@ -11,6 +11,40 @@ import (
 	"github.com/gpumeter/gpumeter/contract"
 )
 
+// TestMonthsOf730HoursBeginInTheBillingZone reads a tranche from the middle of a
+// month to the middle of another, with a price that changes in between.
+func TestMonthsOf730HoursBeginInTheBillingZone(t *testing.T) {
+	got, err := contractfile.Parse("c.yaml", strings.NewReader(`
+contracts:
+  - id: c
+    provider: azure
+    currency: USD
+    billing_timezone: America/New_York
+    tranches:
+      - id: t
+        model: H100
+        hours_per_month: 730
+        start: 2026-10-15
+        end: 2026-12-15
+        gpus: 8
+        rates: [{per_gpu_hour: "3", to: 2026-11-20}, {per_gpu_hour: "2"}]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const hour = 3_600_000
+	rate := func(from, to string, price contract.Money, hours int64) contract.Rate {
+		return contract.Rate{FromMs: ms(t, from), ToMs: ms(t, to), PerGPUHour: price * 1_000_000, MonthMs: hours * hour}
+	}
+	want := []contract.Rate{
+		rate("2026-10-15T04:00:00Z", "2026-11-01T04:00:00Z", 3, 31*24), rate("2026-11-01T04:00:00Z", "2026-11-20T05:00:00Z", 3, 30*24+1), // clocks go back
+		rate("2026-11-20T05:00:00Z", "2026-12-01T05:00:00Z", 2, 30*24+1), rate("2026-12-01T05:00:00Z", "2026-12-15T05:00:00Z", 2, 31*24),
+	}
+	if d := cmp.Diff(want, got[0].Tranches[0].Rates); d != "" {
+		t.Errorf("rates (-want +got):\n%s", d)
+	}
+}
+
 // TestParseReadsEveryTerm reads a contract in which everything is said.
 func TestParseReadsEveryTerm(t *testing.T) {
 	got, err := contractfile.Load("testdata/terms.yaml")
@@ -63,11 +97,11 @@ func TestParseReadsEveryTerm(t *testing.T) {
 					Global: true, Eligibility: contract.Eligibility{Known: true, Cost: 750_000, Usage: 0},
 					Exclusions: []contract.Rule{{Dimension: "ServiceCategory", Operator: contract.In, Values: []string{"Other"}}},
 				},
-				Source: "testdata/terms.yaml:59",
+				Source: "testdata/terms.yaml:60",
 			},
 			{
 				ID: "plan", Model: contract.Continuous, Basis: contract.ContractedCost, Shortfall: contract.TrueUp, Interval: contract.Hourly, PerInterval: 12_345_678,
-				FromMs: ms(t, "2026-10-01T00:00:00Z"), EndMs: ms(t, "2027-10-01T00:00:00Z"), Source: "testdata/terms.yaml:77",
+				FromMs: ms(t, "2026-10-01T00:00:00Z"), EndMs: ms(t, "2027-10-01T00:00:00Z"), Source: "testdata/terms.yaml:78",
 			},
 		},
 	}

@@ -1,6 +1,10 @@
 package contractfile
 
-import "github.com/gpumeter/gpumeter/contract"
+import (
+	"strconv"
+
+	"github.com/gpumeter/gpumeter/contract"
+)
 
 // trancheBuild makes one tranche out of its entry.
 type trancheBuild struct {
@@ -10,7 +14,7 @@ type trancheBuild struct {
 
 func (b trancheBuild) tranche() (contract.Tranche, error) {
 	var t contract.Tranche
-	for _, step := range []func(*contract.Tranche) error{b.names, b.accepts, b.delivery, b.where, b.term, b.steps, b.prices} {
+	for _, step := range []func(*contract.Tranche) error{b.names, b.accepts, b.delivery, b.where, b.term, b.steps, b.prices, b.months} {
 		if err := step(&t); err != nil {
 			return t, err
 		}
@@ -133,6 +137,19 @@ func (b trancheBuild) prices(t *contract.Tranche) error {
 		}
 		t.Rates = append(t.Rates, r)
 	}
+	return nil
+}
+
+// months reads how many hours are billed in a month.
+func (b trancheBuild) months(t *contract.Tranche) error {
+	s := b.entry.Hours
+	if s.Node == nil || s.Value == "calendar" {
+		return nil
+	}
+	if s.Value != strconv.Itoa(contract.BilledHours) {
+		return b.wrong(s.Line, "hours_per_month %q is neither calendar nor %d", clip(s.Value), contract.BilledHours)
+	}
+	t.Rates = contract.ByMonth(t.Rates, b.zone)
 	return nil
 }
 

@@ -63,13 +63,14 @@ func capacity(c *contract.Contract, t *contract.Tranche) (Agreement, error) {
 	out := Agreement{Contract: c.ID, Provider: c.Provider, Kind: "capacity", ID: t.ID, Model: t.Model,
 		From: local(c, t.StartMs()), To: local(c, t.EndMs), GPUs: t.GPUsAt(t.EndMs - 1), GPUMs: v.GPUMs, UnpricedMs: v.UnpricedMs,
 		Currency: c.Currency, Value: v.Amount, Source: c.Source}
-	switch len(t.Rates) {
+	rates := t.AsAgreed()
+	switch len(rates) {
 	case 0:
 		out.price = "no rate"
 	case 1:
-		out.price = t.Rates[0].PerGPUHour.String() + " " + c.Currency
+		out.price = rates[0].PerGPUHour.String() + " " + c.Currency
 	default:
-		out.price = fmt.Sprintf("%d rates", len(t.Rates))
+		out.price = fmt.Sprintf("%d rates", len(rates))
 	}
 	return out, err
 }

@@ -33,13 +33,16 @@ func (t *terms) rates(x *contract.Tranche) {
 	if len(x.Rates) == 0 {
 		t.add("rate", "none")
 	}
-	for _, r := range x.Rates {
+	for _, r := range x.AsAgreed() {
 		line := fmt.Sprintf("%s per GPU-hour from %s to %s", t.money(r.PerGPUHour), t.at(r.FromMs), t.at(r.ToMs))
 		if r.HasOverage {
 			line += ", overage " + t.money(r.OveragePerGPUHour)
 		}
 		if r.HasList {
 			line += ", list price " + t.money(r.ListPerGPUHour)
+		}
+		if r.MonthMs > 0 {
+			line += fmt.Sprintf(", each month billed as %d hours", contract.BilledHours)
 		}
 		t.add("rate", line)
 	}
