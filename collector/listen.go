@@ -112,8 +112,10 @@ const (
 // are committed and answered first. It closes l. It is called once, instead
 // of Run.
 func (c *Collector) Serve(ctx context.Context, l net.Listener) error {
+	var open connections
 	server := &http.Server{
-		Handler:           c.Handler(),
+		Handler:           open.limit(c.Handler(), maxOpen),
+		ConnState:         open.note,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
