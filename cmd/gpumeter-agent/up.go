@@ -21,13 +21,14 @@ import (
 
 // upArgs is what `gpumeter-agent up` is asked.
 type upArgs struct {
-	join   string
-	config config
-	at     installed
-	dryRun bool
-	given  *pflag.FlagSet
-	unit   unit
-	out    io.Writer
+	join      string
+	config    config
+	token, ca string // that were given, and not those of before
+	at        installed
+	dryRun    bool
+	given     *pflag.FlagSet
+	unit      unit
+	out       io.Writer
 }
 
 // notKept are flags of up that are no settings, or are kept elsewhere: the token
@@ -81,6 +82,7 @@ func (a *upArgs) run(ctx context.Context) error {
 	if err := a.given.Set("collector", a.join); err != nil {
 		return usageError{err}
 	}
+	a.token, a.ca = a.config.TokenFile, a.config.CAFile
 	settings, err := a.settings()
 	if err != nil {
 		return err
@@ -125,7 +127,7 @@ func (a *upArgs) settings() ([]setting, error) {
 		return nil, usageError{err}
 	}
 	out = append(out, variable("collector", a.join))
-	if a.config.CAFile != "" {
+	if a.ca != "" {
 		out = append(out, variable("ca-file", a.at.beside(caName)))
 	}
 	slices.SortFunc(out, func(x, y setting) int { return strings.Compare(x.name, y.name) })
@@ -186,16 +188,18 @@ func (a *upArgs) plan(settings []setting) ([]change, error) {
 	if err != nil {
 		return nil, err
 	}
-	if settings, err = a.freeToken(settings, old); err != nil {
-		return nil, err
+	if a.token != "" {
+		if settings, err = a.freeToken(settings, old); err != nil {
+			return nil, err
+		}
 	}
 	want := []change{{path: a.at.env, content: putSettings(old, settings), mode: 0o644, what: "the settings"}}
 	for _, copied := range []struct {
 		from, to, what string
 		mode           fs.FileMode
 	}{
-		{a.config.CAFile, a.at.beside(caName), "the collector's authority", 0o644},
-		{a.config.TokenFile, a.at.beside(tokenName), "the token", 0o600},
+		{a.ca, a.at.beside(caName), "the collector's authority", 0o644},
+		{a.token, a.at.beside(tokenName), "the token", 0o600},
 	} {
 		if copied.from == "" {
 			continue

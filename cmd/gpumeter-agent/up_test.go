@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/pem"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -207,6 +208,38 @@ func TestUpWritesNothingWhereItCannotJoin(t *testing.T) {
 	f("window 7m0s is not between", 2, "--join", c.URL, "--window", "7m")
 	f("Another program listens on", 1, "--join", c.URL, "--listen", strings.TrimPrefix(c.URL, "http://"))
 	f("names a token_file", 1, "--join", c.URL, "--config", s.yaml("token_file: "+filepath.Join(s.dir, "wrong")))
+}
+
+// TestUpKeepsWhatIsNotGiven has another token and authority in force than the
+// unit's own, and joins without naming any.
+func TestUpKeepsWhatIsNotGiven(t *testing.T) {
+	t.Parallel()
+	s, c := newStation(t), newCollector(t)
+	s.args = s.args[:len(s.args)-2] // no --token-file
+	file := s.yaml("token_file: " + filepath.Join(s.dir, "token"))
+	if said, status := s.up("--join", c.URL, "--config", file); status != 0 || s.files() != "agent.env 644" {
+		t.Errorf("status %d, files %q: %s", status, s.files(), said)
+	}
+	// A token that is given goes before one that a variable names.
+	s.write(filepath.Join(s.etc, "agent.env"), "GPUMETER_AGENT_TOKEN_FILE=/nowhere\n", 0o644)
+	if said, status := s.up("--join", c.URL, "--token-file", filepath.Join(s.dir, "token")); status != 0 || s.files() != "agent.env 644, agent.token 600" {
+		t.Errorf("status %d, files %q: %s", status, s.files(), said)
+	}
+	env, err := os.ReadFile(filepath.Join(s.etc, "agent.env"))
+	if err != nil || !strings.Contains(string(env), "GPUMETER_AGENT_TOKEN_FILE=\n") {
+		t.Errorf("settings are %s, %v", env, err)
+	}
+	// An authority becomes a file of the unit's.
+	ca := filepath.Join(s.dir, "ca.pem")
+	srv := httptest.NewTLSServer(http.NotFoundHandler())
+	defer srv.Close()
+	s.write(ca, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw})), 0o600)
+	if said, status := s.up("--join", c.URL, "--ca-file", ca); status != 0 || s.files() != "agent-ca.pem 644, agent.env 644, agent.token 600" {
+		t.Errorf("status %d, files %q: %s", status, s.files(), said)
+	}
+	if env, _ = os.ReadFile(filepath.Join(s.etc, "agent.env")); !strings.Contains(string(env), "GPUMETER_AGENT_CA_FILE="+s.etc+"/agent-ca.pem\n") {
+		t.Errorf("settings are %s", env)
+	}
 }
 
 func (s *station) yaml(text string) string {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"mime"
 	"net"
 	"net/http"
@@ -121,8 +122,11 @@ func question(ctx context.Context, t Target) (*http.Request, *http.Client, error
 	}
 	if t.TokenFile != "" {
 		token, err := ReadToken(t.TokenFile)
+		if errors.Is(err, fs.ErrPermission) {
+			return nil, nil, &AskError{err, "Ask as root, or as a user who may read it."}
+		}
 		if err != nil {
-			return nil, nil, &AskError{err, "Put the token, and nothing else, into a file that this user can read."}
+			return nil, nil, &AskError{err, "Name a file with the token, and nothing else in it."}
 		}
 		req.Header.Set("Authorization", "Bearer "+token)
 	}

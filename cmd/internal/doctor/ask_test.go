@@ -82,6 +82,21 @@ func TestAskTellsWhoAnswers(t *testing.T) {
 	f(answering(t, 500, jsonKind, `{"error":"oh"}`), true, "fault: The collector at", "ok: ")
 }
 
+// TestAskGivesTheTokenToNobodyElse has a server that leads to another.
+func TestAskGivesTheTokenToNobodyElse(t *testing.T) {
+	asked := false
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
+	defer other.Close()
+	srv := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusTemporaryRedirect))
+	defer srv.Close()
+	for _, agent := range []bool{true, false} {
+		got := find(t, doctor.Target{URL: srv.URL, TokenFile: write(t, "token", "a-token-for-agents"), Agent: agent})
+		if asked || got[0].Level != doctor.Fault || !strings.Contains(got[0].What, "status 307") {
+			t.Errorf("the other was asked: %t; %+v", asked, got[0])
+		}
+	}
+}
+
 // TestAskNeedsNoToken holds what is said where none is given.
 func TestAskNeedsNoToken(t *testing.T) {
 	open := find(t, doctor.Target{URL: answering(t, 200, jsonKind, `{"store_id":"s"}`), Agent: true})
