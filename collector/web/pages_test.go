@@ -58,6 +58,15 @@ func TestSpendAndClaimsAsServed(t *testing.T) {
 	golden(t, "claims.html", claimsPage(t, nil))
 }
 
+// TestClosedMonthNamesTheLedgersHead shows a closed month as the books read it.
+func TestClosedMonthNamesTheLedgersHead(t *testing.T) {
+	r, revision := fleet(t), 2
+	r.Edition = &contract.Edition{State: contract.Closed, Revision: &revision, Head: strings.Repeat("4f", 32)}
+	if page := render(t, web.Page{Report: r, HasContracts: true}); !strings.Contains(page, "closed, revision 2, ledger head "+r.Edition.Head) {
+		t.Error("the page does not name the head of the ledger")
+	}
+}
+
 // TestPagesObeyThePolicy holds that no page has what its policy forbids, and
 // that each leads to the others.
 func TestPagesObeyThePolicy(t *testing.T) {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"fmt"
 	"html/template"
 	"net/url"
 	"strings"
@@ -133,6 +134,9 @@ func trustOf(r *contract.Report) []trust {
 		observed += l.ContractedMs - l.Buckets[contract.Undelivered] - l.Buckets[contract.Unobserved]
 	}
 	out := []trust{{true, "data up to " + moment(r.AsOf)}, {true, contract.Grouped(int64(r.Quality.GPUs)) + " GPUs present"}}
+	if e := r.Edition; e != nil && e.Head != "" && e.Revision != nil {
+		out = append(out, trust{true, fmt.Sprintf("closed, revision %d, ledger head %s", *e.Revision, e.Head)})
+	}
 	if delivered > 0 {
 		out = append(out, trust{observed*100 >= delivered*98, contract.Share(observed, delivered) + " of delivered time observed"})
 	}
