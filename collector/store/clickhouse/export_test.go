@@ -46,6 +46,21 @@ func (d *DB) ClaimLate(ctx context.Context, name string, body []byte) error {
 		list: [][]any{{name, hash[:], int64(1), int64(5), string(body)}}})
 }
 
+// Hours returns how many hours hour records tell, and how many attempts to make
+// some are kept.
+func (d *DB) Hours(ctx context.Context) (hours, attempts int, err error) {
+	v, err := d.settle(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	known, err := v.told(ctx, everything)
+	for _, s := range d.shards {
+		rows, e := s.replicas[0].hourRows(ctx)
+		attempts, err = attempts+len(rows), errors.Join(err, e)
+	}
+	return len(hoursOf(known)), attempts, err
+}
+
 // Exec runs a statement on one replica of each shard.
 func (d *DB) Exec(ctx context.Context, statement string) error {
 	for _, s := range d.shards {

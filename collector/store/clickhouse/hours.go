@@ -192,10 +192,10 @@ func (a *question) slotTables() ([]*ext.Table, error) {
 	var hours []pair // hour and slot
 	cut := false
 	for _, h := range hoursOf(a.reading.told) {
-		first, last := a.slotOf(h*hourMs), a.slotOf((h+1)*hourMs-1)
+		first, last := a.edgesUpTo(h*hourMs), a.edgesUpTo((h+1)*hourMs-1)
 		cut = cut || first != last
-		if first == last && first >= 0 {
-			hours = append(hours, pair{h, int64(first)})
+		if slot := a.slotOf(h * hourMs); first == last && slot >= 0 {
+			hours = append(hours, pair{h, int64(slot)})
 		}
 	}
 	split := map[pair]bool{}
@@ -231,12 +231,17 @@ func (a *question) slotTables() ([]*ext.Table, error) {
 
 // slotOf returns the slot of a moment, or -1.
 func (a *question) slotOf(ms int64) int {
-	n, found := slices.BinarySearch(a.Edges, ms)
-	if !found {
-		n--
+	if n := a.edgesUpTo(ms); n < len(a.Edges) {
+		return n - 1
 	}
-	if n >= len(a.Edges)-1 {
-		return -1
+	return -1
+}
+
+// edgesUpTo returns how many edges there are at a moment and before.
+func (a *question) edgesUpTo(ms int64) int {
+	n, found := slices.BinarySearch(a.Edges, ms)
+	if found {
+		n++
 	}
 	return n
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gpumeter/gpumeter/collector/store"
 	"github.com/gpumeter/gpumeter/collector/store/clickhouse"
@@ -76,6 +77,12 @@ func TestBatchesThatRacedAreSettledOnRead(t *testing.T) {
 		if err := b.WriteUnseen(t.Context(), s); err != nil {
 			t.Fatal(err)
 		}
+		if err := a.RollUp(t.Context(), time.Now()); err != nil { // made of what counts so far
+			t.Fatal(err)
+		}
+	}
+	if hours, _, err := b.Hours(t.Context()); err != nil || hours != 24 {
+		t.Errorf("hour records tell %d hours, %v, want the day", hours, err)
 	}
 	want := 7 + low.Batch.Records[0].BusyMs
 	for range 2 {
