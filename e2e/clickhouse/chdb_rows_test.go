@@ -38,8 +38,11 @@ var temporaries = map[string][]string{
 	"stretch_days":   {"losers", "lost", "asked_days"}, "stretch_windows": {"losers", "lost", "asked_days", "lapsed"},
 	"roll": {"losers", "lost", "asked_days"}, "hour_stays": {"used"},
 	"cut_by_edges": {"used", "hour_edges"}, "cut_by_spans": {"used", "hour_ends"},
-	"hour_sums": {"used", "rough", "asked_spans", "asked_slots"}, "hour_sums_by_holder": {"used", "rough", "asked_spans", "asked_slots"},
-	"hour_overlaps": {"used", "rough", "asked_spans"},
+	"hour_sums":           {"used", "rough", "hour_slots", "split", "asked_spans", "slot_spans"},
+	"hour_sums_by_holder": {"used", "rough", "hour_slots", "split", "asked_spans", "slot_spans"},
+	"cut_sums":            {"used", "rough", "hour_slots", "split", "asked_spans", "asked_slots"},
+	"cut_sums_by_holder":  {"used", "rough", "hour_slots", "split", "asked_spans", "asked_slots"},
+	"hour_overlaps":       {"used", "rough", "asked_spans"},
 }
 
 // rowsOf says what stands in the temporary table of a statement.
@@ -60,6 +63,9 @@ var rowsOf = func() map[string]string {
 		"rough":       fmt.Sprintf("SELECT unit, toInt64(%d) AS hour FROM units ORDER BY unit LIMIT 3", fromMs/3_600_000),
 		"hour_edges":  fmt.Sprintf("SELECT toInt64(%d) AS hour, toInt64(%d) AS edge", cutMs/3_600_000, cutMs),
 		"hour_ends":   fmt.Sprintf("SELECT unit, toInt64(%d) AS hour, toInt64(%d) AS edge FROM units ORDER BY unit LIMIT 5", cutMs/3_600_000, cutMs),
+		"hour_slots":  fmt.Sprintf("SELECT toInt64(%d + number) AS hour, toInt64(4 + number) AS slot FROM (SELECT number FROM system.numbers LIMIT 2)", fromMs/3_600_000),
+		"slot_spans":  fmt.Sprintf("SELECT toInt64(4 + number) AS slot, toInt64(%d + number) AS from_ms, toInt64(%d) AS to_ms FROM (SELECT number FROM system.numbers LIMIT 2)", fromMs+30_000, toMs),
+		"split":       "SELECT unit, toInt64(4) AS slot FROM units ORDER BY unit LIMIT 2 OFFSET 3",
 		"asked_nodes": "SELECT 'node-1' AS text",
 		"asked_kinds": "SELECT 'goodbye' AS text",
 	}
