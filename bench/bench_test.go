@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/xml"
 	"errors"
 	"flag"
@@ -167,5 +168,11 @@ func TestRunTableMeasures(t *testing.T) {
 	}
 	if err := runTable(t.Context(), regexp.MustCompile("no such row"), io.Discard); err == nil {
 		t.Error("a table of no rows is no error")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	out.Reset()
+	if err := runTable(ctx, regexp.MustCompile("seal"), &out); !errors.Is(err, context.Canceled) || !strings.Contains(out.String(), "not measured") {
+		t.Errorf("interrupted, %v, and printed\n%s", err, &out)
 	}
 }

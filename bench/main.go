@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"syscall"
 )
 
 // usageExit is the exit code for a mistake in the command line.
@@ -22,7 +23,7 @@ func main() {
 	narrow := flag.String("run", "", "only what matches this expression, by its name in the table")
 	plot := flag.String("plot", "", "measure how the report grows instead, and draw it into this SVG file")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	only, err := regexp.Compile(*narrow)
 	if err != nil || flag.NArg() > 0 {
@@ -41,7 +42,8 @@ func main() {
 }
 
 // runTable measures the rows that match and prints them. A row that could not
-// be measured says so, and the others are measured all the same.
+// be measured says so, and the others are measured all the same; so are those
+// that were when ctx ended.
 func runTable(ctx context.Context, only *regexp.Regexp, out io.Writer) error {
 	var wanted []row
 	for _, r := range rows {
@@ -56,7 +58,7 @@ func runTable(ctx context.Context, only *regexp.Regexp, out io.Writer) error {
 	results := map[run]result{}
 	var failed error
 	for i, r := range wanted {
-		if _, ok := results[r.run]; ok {
+		if _, ok := results[r.run]; ok || ctx.Err() != nil {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "%d of %d  %s\n", i+1, len(wanted), r.run)
@@ -64,5 +66,5 @@ func runTable(ctx context.Context, only *regexp.Regexp, out io.Writer) error {
 		failed = errors.Join(failed, err)
 		results[r.run] = got
 	}
-	return errors.Join(printTable(out, m, wanted, results), failed)
+	return errors.Join(printTable(out, m, wanted, results), failed, ctx.Err())
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -25,7 +26,7 @@ const (
 	plotFleet = 10_000 // GPUs of the reports by span
 )
 
-// runPlot measures, prints what the plot shows, and writes it.
+// runPlot measures, prints what the plot shows, and writes it if it is whole.
 func runPlot(ctx context.Context, file string, out io.Writer) error {
 	m := thisMachine(ctx)
 	var points []point
@@ -37,17 +38,19 @@ func runPlot(ctx context.Context, file string, out io.Writer) error {
 			points = append(points, point{gpus: plotFleet, days: days})
 		}
 	}
+	var failed error
 	for i := range points {
 		p := &points[i]
 		r := run{"./collector", "Report", "3x", fmt.Sprintf("-gpus %d -days %d", p.gpus, p.days)}
 		fmt.Fprintf(os.Stderr, "%d of %d  %s\n", i+1, len(points), r)
 		got, err := r.measure(ctx)
 		if err != nil {
-			return err
+			points, failed = points[:i], err
+			break
 		}
 		p.seconds, p.memory, p.bare = got["whole"]["s/report"], got["whole"]["MiB-peak"], got["bare"]["s/report"]
 	}
-	if err := printPoints(out, m, points); err != nil {
+	if err := errors.Join(printPoints(out, m, points), failed); err != nil {
 		return err
 	}
 	if err := os.WriteFile(file, draw(m, points), 0o644); err != nil {
