@@ -157,6 +157,12 @@ func TestUpJoinsOnceAndSaysSo(t *testing.T) {
 	if said, status = s.up("--join", c.URL, "--expected-gpus", "8"); status != 0 || s.called() != "restart gpumeter-agent.service" {
 		t.Errorf("with another setting: status %d: %s", status, said)
 	}
+	if err := os.Chmod(filepath.Join(s.etc, "agent.token"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if said, status = s.up("--join", c.URL); status != 0 || s.files() != "agent.env 644, agent.token 600" || s.called() != "restart gpumeter-agent.service" {
+		t.Errorf("with a token that all can read: status %d, files %q: %s", status, s.files(), said)
+	}
 	// What was kept is in force, and is not asked for again.
 	other := newCollector(t)
 	if said, status = s.up("--join", other.URL); status != 0 || s.called() != "restart gpumeter-agent.service" {
