@@ -8,6 +8,7 @@ package systemd
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -60,11 +61,11 @@ func send(socket, words string) error {
 	if err != nil {
 		return fmt.Errorf("tell systemd: %w", err)
 	}
-	defer conn.Close()
-	if err := conn.SetWriteDeadline(time.Now().Add(sendLimit)); err != nil {
-		return fmt.Errorf("tell systemd: %w", err)
+	err = conn.SetWriteDeadline(time.Now().Add(sendLimit))
+	if err == nil {
+		_, err = conn.Write([]byte(words))
 	}
-	if _, err := conn.Write([]byte(words)); err != nil {
+	if err = errors.Join(err, conn.Close()); err != nil {
 		return fmt.Errorf("tell systemd: %w", err)
 	}
 	return nil
