@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/gpumeter/gpumeter/cmd/internal/file"
 	"github.com/gpumeter/gpumeter/collector"
 	"github.com/gpumeter/gpumeter/collector/store"
 	"github.com/gpumeter/gpumeter/contract"
@@ -190,7 +191,7 @@ func (d *demo) prepare() (*fleet.Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f, replaceFile(name, text)
+	return f, file.Replace(name, text, 0o600)
 }
 
 // simulate shows the simulated fleet.

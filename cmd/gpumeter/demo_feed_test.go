@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gpumeter/gpumeter/cmd/internal/file"
 	"github.com/gpumeter/gpumeter/usage"
 )
 
@@ -245,7 +246,7 @@ func TestDamagedStateIsRefusedByName(t *testing.T) {
 		t.Helper()
 		dir := t.TempDir()
 		name := dir + "/" + demoStateFile
-		if err := replaceFile(name, []byte(text)); err != nil {
+		if err := file.Replace(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		_, _, err := readDemoState(dir)

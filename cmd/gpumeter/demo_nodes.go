@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/gpumeter/gpumeter/cmd/internal/file"
 	"github.com/gpumeter/gpumeter/usage"
 )
 
@@ -100,7 +101,7 @@ func (d *demo) node(i int, library string) (demoAgent, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return demoAgent{}, fmt.Errorf("agent %s: %w", n.name, err)
 	}
-	if err := replaceFile(scenario, []byte(demoScenario(i, d.state.Seed))); err != nil {
+	if err := file.Replace(scenario, []byte(demoScenario(i, d.state.Seed)), 0o600); err != nil {
 		return demoAgent{}, fmt.Errorf("agent %s: %w", n.name, err)
 	}
 	return demoAgent{

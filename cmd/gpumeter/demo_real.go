@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gpumeter/gpumeter/cmd/internal/file"
 	"github.com/gpumeter/gpumeter/collector"
 	"github.com/gpumeter/gpumeter/collector/report"
 	"github.com/gpumeter/gpumeter/contract"
@@ -85,7 +86,7 @@ func (d *demo) meterMachine(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := replaceFile(name, machineContracts(found)); err != nil {
+		if err := file.Replace(name, machineContracts(found), 0o600); err != nil {
 			return err
 		}
 		d.progress.end(fmt.Sprintf("%d GPUs", len(found)))

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/gpumeter/gpumeter/cmd/internal/file"
 	"github.com/gpumeter/gpumeter/sim/fleet"
 )
 
@@ -136,24 +137,5 @@ func (s *demoState) write(dir string) error {
 	if err != nil {
 		return fmt.Errorf("encode demo state: %w", err)
 	}
-	return replaceFile(filepath.Join(dir, demoStateFile), append(data, '\n'))
-}
-
-// replaceFile writes a file whole or not at all.
-func replaceFile(name string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	defer os.Remove(f.Name()) // gone already when all went well
-	_, err = f.Write(data)
-	for _, step := range []func() error{f.Sync, f.Close, func() error { return os.Rename(f.Name(), name) }} {
-		if err == nil {
-			err = step()
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	return nil
+	return file.Replace(filepath.Join(dir, demoStateFile), append(data, '\n'), 0o600)
 }
