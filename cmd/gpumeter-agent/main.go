@@ -29,7 +29,13 @@ func newRoot() *cobra.Command {
 		Long: `gpumeter-agent samples every GPU of this node through the NVIDIA driver,
 meters what each did for whom, and sends the records to a collector. It needs
 the driver library and nothing else: no DCGM, no nvidia-smi, no root.`,
-		Example: `  # meter this node, serve /metrics on loopback, keep records on the node
+		Example: `  # meter this node for a collector, from now on
+  sudo gpumeter-agent up --join https://gpumeter.example:9410 --token-file agent.token
+
+  # what keeps it from being metered, if anything does
+  gpumeter-agent doctor
+
+  # meter this node, serve /metrics on loopback, keep records on the node
   gpumeter-agent run --state /var/lib/gpumeter
 
   # send the records to a collector
