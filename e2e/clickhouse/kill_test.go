@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -119,6 +120,29 @@ func holdAgainstTruth(t *testing.T, db string, histories [][]usage.Sealed) {
 		t.Errorf("the reports differ:\n%s\n%s", text, wantText)
 	}
 	t.Logf("%d records, %d GPU-ms busy, a report of %d bytes: as sent", want.Records, busy, len(text))
+	rollUpAtOnce(t, got, a)
+	if again, _ := reportOf(t, got); !bytes.Equal(text, again) {
+		t.Errorf("the report from hour records differs:\n%s\n%s", again, text)
+	}
+}
+
+// rollUpAtOnce lets two collectors make hour records of one database.
+func rollUpAtOnce(t *testing.T, first *clickhouse.DB, a clickhouse.Address) {
+	t.Helper()
+	second, err := clickhouse.Open(t.Context(), clickhouse.Options{Address: a})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	var running sync.WaitGroup
+	for _, db := range []*clickhouse.DB{first, second} {
+		running.Go(func() {
+			if err := db.RollUp(t.Context(), start.AddDate(0, 0, 2)); err != nil {
+				t.Errorf("roll up: %v", err)
+			}
+		})
+	}
+	running.Wait()
 }
 
 // reportOf returns the report of the day by team, as JSON.
