@@ -20,7 +20,9 @@ func newClient(cfg Config) (*http.Client, error) {
 	if cfg.Client != nil {
 		return cfg.Client, nil
 	}
-	t := &tls.Config{MinVersion: tls.VersionTLS12}
+	// A collector of very many agents ends their connections: the next one
+	// takes up the session of the one before.
+	t := &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(1)}
 	if cfg.CAFile != "" {
 		pem, err := os.ReadFile(cfg.CAFile)
 		if err != nil {

@@ -488,6 +488,46 @@ func TestCAFilePinsTheCollector(t *testing.T) {
 	}
 }
 
+// TestSessionIsResumed has a collector that ends each connection.
+func TestSessionIsResumed(t *testing.T) {
+	c := &collector{}
+	var mu sync.Mutex
+	var resumed []bool
+	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		res, err := c.RoundTrip(r)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		mu.Lock()
+		resumed = append(resumed, r.TLS.DidResume)
+		mu.Unlock()
+		w.Header().Set("Connection", "close")
+		w.Header().Set("Content-Type", "application/json")
+		io.Copy(w, res.Body)
+	}))
+	defer srv.Close()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pemOf(srv.Certificate().Raw), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, err := push.New(push.Config{URL: srv.URL, CAFile: ca, MaxBytes: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); p.Run(ctx, newSource(t, 2)) }()
+	for st := p.Stats(); st.LastError == "" && st.Acknowledged < 2; st = p.Stats() {
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	<-done
+	if !slices.Equal(resumed, []bool{false, true}) {
+		t.Errorf("sessions resumed: %v, want the second; %+v", resumed, p.Stats())
+	}
+}
+
 func pemOf(der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
