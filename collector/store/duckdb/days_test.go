@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/gpumeter/gpumeter/collector/store"
 	"github.com/gpumeter/gpumeter/collector/store/duckdb"
+	"github.com/gpumeter/gpumeter/collector/store/storetest"
 	"github.com/gpumeter/gpumeter/contract"
 	"github.com/gpumeter/gpumeter/usage"
 )
@@ -380,4 +382,39 @@ func TestNothingIsReceivedOnAClosedDay(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// daily is a store that closes days again and again while it is written to, as
+// if months went by.
+type daily struct {
+	*duckdb.DB
+	t *testing.T
+	r *rand.Rand
+}
+
+func (s daily) Append(ctx context.Context, batches []usage.Sealed) ([]store.Status, error) {
+	statuses, err := s.DB.Append(ctx, batches)
+	if s.r.IntN(2) == 0 {
+		if _, err := s.CloseDays(context.WithoutCancel(ctx), time.Now().AddDate(0, 0, s.r.IntN(5000))); err != nil {
+			s.t.Errorf("close days: %v", err)
+		}
+	}
+	return statuses, err
+}
+
+// openDaily finishes what was cut short, and audits all days.
+func openDaily(t *testing.T, dir string) store.Store {
+	s := daily{open(t, dir).(*duckdb.DB), t, rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 2))}
+	if _, err := s.CloseDays(context.Background(), time.UnixMilli(0)); err != nil {
+		t.Errorf("finish days: %v", err)
+	}
+	if _, err := s.AuditDays(context.Background(), func(f store.Finding) { t.Errorf("%s: %s", f.Where, f.Problem) }); err != nil {
+		t.Error(err)
+	}
+	return s
+}
+
+func TestDBSurvivesKillWhileDaysClose(t *testing.T) {
+	t.Parallel()
+	storetest.RunCrash(t, openDaily, 5)
 }
