@@ -27,7 +27,7 @@ var temporaries = map[string][]string{
 	"aside": {"asked"}, "committed": {"asked"}, "seqs": {"asked"}, "seqs_aside": {"asked"}, "links": {"asked", "losers"},
 	"units": {"asked"}, "nodes": {"asked"}, "holders": {"asked"}, "claims": {"asked"}, "body": {"asked"},
 	"stays": {"asked"}, "part_feeds": {"asked"}, "part_bundles": {"asked"}, "raced": {"suspects"},
-	"days": {"losers", "asked_days"}, "returns": {"asked_days"}, "goodbyes": {"losers"}, "extent": {"losers"}, "counts": {"losers"},
+	"days": {"losers", "asked_days"}, "returns": {"asked_days"}, "goodbyes": {"losers"}, "extent": {"losers"},
 	"events": {"losers", "asked_nodes", "asked_kinds"}, "disputed": {"losers", "disputed", "asked_days"},
 	"sums":           {"losers", "lost", "asked_days", "told", "rough", "asked_spans", "asked_slots"},
 	"sums_by_holder": {"losers", "lost", "asked_days", "told", "rough", "asked_spans", "asked_slots"},

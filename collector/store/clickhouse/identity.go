@@ -76,7 +76,8 @@ func (t taken) rest() []usage.Hash {
 // neither saw the other.
 type loser struct {
 	version
-	owner.Span // of its records
+	owner.Span        // of its records
+	records    uint64 // how many
 }
 
 // losers returns the losers of all shards.
@@ -147,7 +148,7 @@ func (s *shard) raced(ctx context.Context, suspects []feed) (out []loser, err er
 	err = s.each(ctx, ask(sqlRaced, nil, t), func() { out = nil }, func(r driver.Rows) error {
 		var l loser
 		var hash []byte
-		err := r.Scan(&l.id.Agent, &l.id.Epoch, &l.id.Seq, &hash, &l.FromMs, &l.ToMs)
+		err := r.Scan(&l.id.Agent, &l.id.Epoch, &l.id.Seq, &hash, &l.FromMs, &l.ToMs, &l.records)
 		copy(l.hash[:], hash)
 		out = append(out, l)
 		return err

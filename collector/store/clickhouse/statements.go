@@ -35,7 +35,6 @@ var (
 	sqlOverlaps       = read("overlaps")
 	sqlEvents         = read("events")
 	sqlExtent         = read("extent")
-	sqlCounts         = read("counts")
 	sqlCountsAside    = read("counts_aside")
 	sqlEntries        = read("entries")
 	sqlStretchDays    = read("stretch_days")

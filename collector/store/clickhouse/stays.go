@@ -32,22 +32,20 @@ type stays struct {
 
 // there returns when every unit was there.
 func (v view) there(ctx context.Context) (map[int64]owner.Presence, error) {
-	out := map[int64]owner.Presence{}
-	if v.conflicts > 0 { // a rare thing, which may change any month
-		days, err := v.days(ctx, everything)
-		for _, x := range days {
-			out[x.unit] = out[x.unit].Add(x.Span)
-		}
-		return out, err
-	}
 	known, err := v.told(ctx, everything)
 	if err != nil {
 		return nil, err
 	}
+	out, err := v.untold(ctx, wholeTime(known))
+	if err != nil {
+		return nil, err
+	}
 	for i, s := range v.shards {
-		list, err := s.stayed(ctx, wholeTime(known), v.parts[i])
-		if err != nil {
-			return nil, fmt.Errorf("shard %d: %w", s.number, err)
+		var list []stay
+		if v.conflicts == 0 {
+			if list, err = s.stayed(ctx, wholeTime(known), v.parts[i]); err != nil {
+				return nil, fmt.Errorf("shard %d: %w", s.number, err)
+			}
 		}
 		months, err := s.stayedHours(ctx, i, known)
 		if err != nil {
@@ -59,6 +57,30 @@ func (v view) there(ctx context.Context) (map[int64]owner.Presence, error) {
 					out[unit] = out[unit].Add(span)
 				}
 			}
+		}
+	}
+	return out, nil
+}
+
+// untold returns when units were there in the time that no hour records tell,
+// if there are batches that do not count: a rare thing, for which what is
+// remembered of partitions cannot be used.
+func (v view) untold(ctx context.Context, known []owner.Span) (map[int64]owner.Presence, error) {
+	out := map[int64]owner.Presence{}
+	if v.conflicts == 0 {
+		return out, nil
+	}
+	x, err := v.extent(ctx)
+	if err != nil || x.Empty() {
+		return out, err
+	}
+	for _, run := range runsOf(x, known, nil) {
+		days, err := v.days(ctx, run)
+		if err != nil {
+			return nil, err
+		}
+		for _, x := range days {
+			out[x.unit] = out[x.unit].Add(x.Span)
 		}
 	}
 	return out, nil

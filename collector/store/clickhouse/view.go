@@ -124,7 +124,7 @@ func (d *DB) eventsOf(ctx context.Context, q store.EventQuery) ([]store.Event, e
 	return out, err
 }
 
-// Extent is known of every partition, unless there are conflicts.
+// Extent is known of every partition.
 func (d *DB) Extent(ctx context.Context) (store.Extent, error) {
 	v, err := d.settle(ctx)
 	if err != nil {
@@ -137,26 +137,29 @@ func (d *DB) Extent(ctx context.Context) (store.Extent, error) {
 	return store.Extent{FromMs: x.FromMs, ToMs: x.ToMs}, nil
 }
 
-// extent returns the span that all records cover; empty if there are none.
+// extent returns the span that all records cover; empty if there are none. It
+// looks at every batch only where one that does not count may be the first or
+// the last.
 func (v view) extent(ctx context.Context) (out owner.Span, err error) {
-	if v.conflicts == 0 {
-		for _, list := range v.parts {
-			for _, p := range list {
-				out = hullWith(out, p.hull())
-			}
+	for _, list := range v.parts {
+		for _, p := range list {
+			out = hullWith(out, p.hull())
 		}
+	}
+	if !slices.ContainsFunc(v.left, func(l loser) bool { return l.FromMs == out.FromMs || l.ToMs == out.ToMs }) {
 		return out, nil
 	}
 	parts, err := gather(ctx, v.DB, v.ask(sqlExtent, nil), func(r driver.Rows) (x owner.Span, err error) {
 		return x, r.Scan(&x.FromMs, &x.ToMs)
 	})
+	out = owner.Span{}
 	for _, x := range parts { // of a shard without records empty
 		out = hullWith(out, x)
 	}
 	return out, err
 }
 
-// Counts adds up what is known of every partition, unless there are conflicts.
+// Counts adds up what is known of every partition.
 func (d *DB) Counts(ctx context.Context) (store.Counts, error) {
 	out, err := d.counts(ctx)
 	if err != nil {
@@ -183,19 +186,15 @@ func (d *DB) counts(ctx context.Context) (out store.Counts, err error) {
 		out.Conflicts, out.Quarantined = out.Conflicts+int64(n[0]), out.Quarantined+int64(n[1])
 	}
 	out.Units, out.Conflicts = int64(len(there)), out.Conflicts+int64(v.conflicts)
-	if v.conflicts == 0 {
-		for _, list := range v.parts {
-			for _, p := range list {
-				for _, b := range p.bundles {
-					out.Batches, out.Records = out.Batches+int64(b.batches), out.Records+int64(b.records)
-				}
+	for _, list := range v.parts {
+		for _, p := range list {
+			for _, b := range p.bundles {
+				out.Batches, out.Records = out.Batches+int64(b.batches), out.Records+int64(b.records)
 			}
 		}
-		return out, nil
 	}
-	batches, err := gather(ctx, d, v.ask(sqlCounts, nil), pair)
-	for _, n := range batches {
-		out.Batches, out.Records = out.Batches+int64(n[0]), out.Records+int64(n[1])
+	for _, l := range v.left {
+		out.Batches, out.Records = out.Batches-1, out.Records-int64(l.records)
 	}
-	return out, err
+	return out, nil
 }

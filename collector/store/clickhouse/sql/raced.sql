@@ -1,6 +1,6 @@
 -- All versions of the batches that have several, of the feeds in which there
 -- may be some.
-SELECT DISTINCT agent, epoch, seq, hash, from_ms, to_ms
+SELECT DISTINCT agent, epoch, seq, hash, from_ms, to_ms, length(records.unit) AS n
 FROM batches
 WHERE (agent, epoch) IN (SELECT agent, epoch FROM suspects)
     AND (agent, epoch, seq) IN (
