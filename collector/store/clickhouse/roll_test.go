@@ -1,6 +1,7 @@
 package clickhouse_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -172,6 +173,43 @@ func TestRollUpDropsWhatOthersReplaced(t *testing.T) {
 		want := []int{1, 2, 2}[i] // the first is too old now
 		if hours, attempts, err := db.Hours(t.Context()); err != nil || hours != 24 || attempts != want {
 			t.Errorf("hour records tell %d hours, %d attempts, %v, want 24 and %d", hours, attempts, err, want)
+		}
+	}
+}
+
+// TestHourRecordsEndWithTheirBatch makes hour records of a batch that loses
+// afterwards to one of another day, under the same identity.
+func TestHourRecordsEndWithTheirBatch(t *testing.T) {
+	a, b := pair(t)
+	first := minute(t, 1, 7)
+	moved := first.Batch
+	from := first.Batch.Records[0].StartMs + 30*24*hour
+	moved.Records = []usage.Record{{GPU: "GPU-1", StartMs: from, EndMs: from + 60_000, Sums: usage.Sums{BusyMs: 9}}}
+	winner, err := usage.Seal(moved)
+	if err != nil {
+		t.Fatal(err)
+	}
+	loser := first
+	if bytes.Compare(loser.Hash[:], winner.Hash[:]) < 0 {
+		loser, winner = winner, loser
+	}
+	for i, s := range []usage.Sealed{loser, winner} {
+		if err := b.WriteUnseen(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		presence, err := a.Presence(t.Context())
+		if err != nil || len(presence) != 1 {
+			t.Fatalf("after batch %d presence = %v, %v", i, presence, err)
+		}
+		all := contract.Query{Edges: []int64{0, 1 << 50}, Spans: []contract.Span{{Unit: presence[0].Unit, ToMs: 1 << 50}}}
+		for range 2 { // before and after
+			got, err := a.Sums(t.Context(), all)
+			if want := s.Batch.Records[0].BusyMs; err != nil || len(got.Sums) != 1 || got.Sums[0].BusyMs != want {
+				t.Errorf("after batch %d sums = %+v, %v, want %d ms busy", i, got.Sums, err, want)
+			}
+			if err := a.RollUp(t.Context(), time.UnixMilli(from).AddDate(1, 0, 0)); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 }
