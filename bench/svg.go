@@ -56,7 +56,7 @@ func draw(m machine, points []point) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="11" fill="%s">`+"\n", plotWidth, plotHeight, labelColour)
 	fmt.Fprintf(&b, `<title>How a report grows with the fleet and with the span</title>`+"\n"+`<rect width="100%%" height="100%%" fill="white"/>`+"\n")
-	text(&b, marginLeft, 16, "start", fmt.Sprintf("Report out of hour records (line), and DuckDB's bare SELECT sum GROUP BY over the same rows (dashed); %d cores, commit %s", m.cores, m.commit))
+	text(&b, marginLeft, 16, "start", fmt.Sprintf("Report out of hour records (line), and DuckDB's bare SELECT sum GROUP BY (dashed); %d cores, load average %s when it began, commit %s", m.cores, m.load, m.commit))
 	for i, p := range panels(points) {
 		p.draw(&b, float64(marginLeft+i%2*(panelWidth+gapWidth)), float64(marginTop+i/2*(panelHeight+gapHeight)))
 	}
