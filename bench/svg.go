@@ -11,7 +11,7 @@ import (
 // The plot is four panels, both axes of each in powers of ten.
 const (
 	panelWidth, panelHeight  = 300, 170
-	marginLeft, marginTop    = 60, 46
+	marginLeft, marginTop    = 60, 66
 	gapWidth, gapHeight      = 80, 70
 	plotWidth, plotHeight    = marginLeft + 2*panelWidth + gapWidth + 30, marginTop + 2*panelHeight + gapHeight + 60
 	wholeColour, bareColour  = "#0b6e4f", "#8a8a8a"
@@ -56,7 +56,8 @@ func draw(m machine, points []point) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="11" fill="%s">`+"\n", plotWidth, plotHeight, labelColour)
 	fmt.Fprintf(&b, `<title>How a report grows with the fleet and with the span</title>`+"\n"+`<rect width="100%%" height="100%%" fill="white"/>`+"\n")
-	text(&b, marginLeft, 16, "start", fmt.Sprintf("Report out of hour records (line), and DuckDB's bare SELECT sum GROUP BY (dashed); %d cores, load average %s when it began, commit %s", m.cores, m.load, m.commit))
+	text(&b, marginLeft, 16, "start", "A report out of hour records (line), and DuckDB's bare SELECT sum GROUP BY over the same rows (dashed)")
+	text(&b, marginLeft, 32, "start", fmt.Sprintf("%d cores, load average %s when it began, commit %s", m.cores, m.load, m.commit))
 	for i, p := range panels(points) {
 		p.draw(&b, float64(marginLeft+i%2*(panelWidth+gapWidth)), float64(marginTop+i/2*(panelHeight+gapHeight)))
 	}
