@@ -11,10 +11,10 @@ RELEASE      := bin/release
 PACKAGE_VERSION = $(shell packaging/version $(VERSION))
 
 # Of one commit the same bytes, whoever builds it when.
-packages release e2e-packages: export SOURCE_DATE_EPOCH := $(shell git log -1 --format=%ct 2>/dev/null)
-packages release e2e-packages: export TZ := UTC
+packages images release e2e-packages: export SOURCE_DATE_EPOCH := $(shell git log -1 --format=%ct 2>/dev/null)
+packages images release e2e-packages: export TZ := UTC
 
-.PHONY: packages release e2e-packages cross-tools $(ARCHES:%=stage-%)
+.PHONY: packages images release e2e-packages cross-tools $(ARCHES:%=stage-%)
 
 # The compilers of the other architecture, as Debian names their packages.
 CROSS = $(addsuffix $(if $(filter arm64,$(shell $(GO) env GOARCH)),-x86-64,-aarch64)-linux-gnu,gcc g++)
@@ -32,7 +32,7 @@ $(ARCHES:%=stage-%): stage-%: cross-tools
 .PHONY: stage-common
 stage-common: COMMON := bin/stage/common
 stage-common: stage-$(shell $(GO) env GOARCH 2>/dev/null)
-	@rm -rf $(COMMON) && mkdir -p $(COMMON)
+	@rm -rf $(COMMON) && mkdir -p $(COMMON)/empty
 	@packaging/changelog $(PACKAGE_VERSION) yaml >$(COMMON)/changelog.yaml
 	@set -e; here=bin/stage/$$($(GO) env GOARCH); for p in $(PROGRAMS); do \
 		mkdir $(COMMON)/$$p.man; $$here/$$p man $(COMMON)/$$p.man; gzip -9n $(COMMON)/$$p.man/*.1; \
@@ -57,12 +57,35 @@ $(ROOT):
 
 e2e-packages: export GPUMETER_SIM_DIR := $(CURDIR)/bin/sim
 e2e-packages: sim ## as root: install the packages in a real systemd, upgrade, remove and purge them; start those of arm64 under emulation
-	@for c in systemd-nspawn mmdebstrap lintian rpm qemu-aarch64 $(foreach a,$(ARCHES),$(TRIPLE_$(a))-g++); do command -v $$c >/dev/null || need=yes; done; \
+	@for c in systemd-nspawn mmdebstrap lintian rpm qemu-aarch64 buildah $(foreach a,$(ARCHES),$(TRIPLE_$(a))-g++); do command -v $$c >/dev/null || need=yes; done; \
 		[ -z "$$need" ] || { echo "installing what packages are tested with"; apt-get update -qq && apt-get install -y -qq --no-install-recommends \
-		systemd-container mmdebstrap lintian rpm qemu-user $(CROSS) >/dev/null; }
+		systemd-container mmdebstrap lintian rpm qemu-user buildah crun $(CROSS) >/dev/null; }
 	@$(MAKE) --no-print-directory $(ROOT)
 	@$(MAKE) --no-print-directory packages VERSION=$(BEFORE) ARCHES=$$($(GO) env GOARCH) PACKAGES=bin/packages/before KINDS=deb
 	@$(MAKE) --no-print-directory packages PACKAGES=bin/packages/now
 	@$(MAKE) --no-print-directory -C sim/driver OUT=$(CURDIR)/bin/stage/arm64/sim CC=$(TRIPLE_arm64)-gcc $(CURDIR)/bin/stage/arm64/sim/libnvidia-ml.so.1
 	GPUMETER_E2E_ROOT=$(CURDIR)/$(ROOT) GPUMETER_PACKAGES_BEFORE=$(CURDIR)/bin/packages/before GPUMETER_PACKAGES=$(CURDIR)/bin/packages/now \
 		GPUMETER_STAGE=$(CURDIR)/bin/stage $(GO) test -count=1 -timeout 30m -v -tags e2e_packages ./e2e/packages
+
+# docker build reads the files as well, with --platform. The base is a tag that moves; name
+# one by its digest for images that can be built again: make images BASE=…@sha256:….
+BASE     := docker.io/library/debian:bookworm-slim
+REGISTRY := localhost/gpumeter
+images: $(ARCHES:%=stage-%) stage-common ## build the images of both programs, for amd64 and arm64 with buildah
+	@set -e; for p in agent:gpumeter-agent collector:gpumeter; do for a in $(ARCHES); do \
+		buildah build --platform linux/$$a --timestamp $(SOURCE_DATE_EPOCH) --build-arg BASE=$(BASE) --build-arg VERSION=$(PACKAGE_VERSION) \
+			--build-arg REVISION=$$(git rev-parse HEAD) --build-arg CREATED=$$(date -u -d @$(SOURCE_DATE_EPOCH) +%FT%TZ) \
+			-f packaging/docker/$${p%:*}.Dockerfile --manifest $(REGISTRY)/$${p#*:}:$(VERSION) .; done; done
+
+# A bill of materials is what is linked into each program; its time is the commit's.
+release: packages ## programs, packages, checksums, bills of materials and the changelog of a release into bin/release
+	@rm -rf $(RELEASE) && mkdir -p $(RELEASE)
+	@cp $(PACKAGES)/*.deb $(PACKAGES)/*.rpm $(RELEASE)/
+	@packaging/changelog $(PACKAGE_VERSION) >$(RELEASE)/CHANGELOG.md
+	@set -e; for a in $(ARCHES); do for p in $(PROGRAMS); do \
+		name=$(RELEASE)/$${p}_$(PACKAGE_VERSION)_linux_$$a; \
+		tar --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner -C bin/stage/$$a -c $$p -C $(CURDIR) LICENSE | gzip -9n >$$name.tar.gz; \
+		$(RELEASE_TOOL) cyclonedx-gomod bin -json -noserial -std -version $(PACKAGE_VERSION) bin/stage/$$a/$$p 2>/dev/null | \
+			sed "s/\"timestamp\": \"[^\"]*\"/\"timestamp\": \"$$(date -u -d @$(SOURCE_DATE_EPOCH) +%FT%TZ)\"/" >$$name.cdx.json; \
+		[ -s $$name.cdx.json ] || { echo "no bill of materials of $$p"; exit 1; }; done; done
+	@cd $(RELEASE) && sha256sum * >SHA256SUMS && wc -c * | sort -n
