@@ -22,7 +22,7 @@ type partition struct {
 
 // part is what is known of the batches of a partition. It does not change.
 type part struct {
-	stamp   uint64 // of the partition's rows
+	stamp   uint64 // of the partition's rows; 0 if not all of them could be seen
 	feeds   []numbers
 	bundles []bundle
 }
@@ -97,6 +97,7 @@ func (s *shard) look(ctx context.Context) (list map[partition]*part, err error) 
 		}
 		list = make(map[partition]*part, len(stamps))
 		var changed []partition
+		expected := map[partition]uint64{}
 		var rows uint64
 		s.parts.mu.Lock()
 		known := s.parts.list
@@ -107,15 +108,16 @@ func (s *shard) look(ctx context.Context) (list map[partition]*part, err error) 
 				continue
 			}
 			if rows += x.rows; rows > maxLook && len(changed) > 0 {
-				if err := r.readParts(ctx, list, changed); err != nil {
+				if err := r.readParts(ctx, list, changed, expected); err != nil {
 					return err
 				}
 				changed, rows = nil, x.rows
 			}
 			list[p] = &part{stamp: x.name}
+			expected[p] = x.rows
 			changed = append(changed, p)
 		}
-		return r.readParts(ctx, list, changed)
+		return r.readParts(ctx, list, changed, expected)
 	})
 	if err != nil {
 		return nil, err
@@ -148,8 +150,10 @@ func (r *replica) stamps(ctx context.Context) (map[partition]stamp, error) {
 	return out, err
 }
 
-// readParts reads some partitions into a list that has them.
-func (r *replica) readParts(ctx context.Context, list map[partition]*part, changed []partition) error {
+// readParts reads some partitions into a list that has them. Rows that no quorum
+// has yet have a name and are not seen: such a partition loses its stamp, and is
+// read again.
+func (r *replica) readParts(ctx context.Context, list map[partition]*part, changed []partition, expected map[partition]uint64) error {
 	if len(changed) == 0 {
 		return nil
 	}
@@ -161,13 +165,20 @@ func (r *replica) readParts(ctx context.Context, list map[partition]*part, chang
 		var p partition
 		var n numbers
 		var raced uint8
-		err := rows.Scan(&p.day, &p.long, &n.agent, &n.epoch, &n.Lo, &n.Hi, &raced)
+		var seen uint64
+		err := rows.Scan(&p.day, &p.long, &n.agent, &n.epoch, &n.Lo, &n.Hi, &raced, &seen)
 		n.raced = raced == 1
+		expected[p] -= min(expected[p], seen)
 		list[p].feeds = append(list[p].feeds, n)
 		return err
 	})
 	if err != nil {
 		return err
+	}
+	for _, p := range changed {
+		if expected[p] > 0 {
+			list[p].stamp = 0
+		}
 	}
 	return r.each(ctx, ask(sqlPartBundles, nil, asked), func(rows driver.Rows) error {
 		var p partition

@@ -116,7 +116,7 @@ func (s *shard) rolls(ctx context.Context, low, high uint32) (out []roll, err er
 	err = s.do(ctx, func(ctx context.Context, r *replica) error {
 		out = nil
 		rows, err := r.hourRows(ctx)
-		if err != nil || len(rows) == 0 {
+		if err != nil {
 			return err
 		}
 		return r.each(ctx, ask(sqlRolls, map[string]int64{"low": int64(low), "high": int64(high)}), func(found driver.Rows) error {

@@ -109,13 +109,13 @@ func (s *shard) stayed(ctx context.Context, known []owner.Span, parts map[partit
 		if hull.Empty() || slices.ContainsFunc(known, func(x owner.Span) bool { return x.Clip(hull) == hull }) {
 			continue
 		}
-		if x, ok := old[at]; ok && x.stamp == p.stamp {
+		if x, ok := old[at]; ok && x.stamp == p.stamp && x.stamp != 0 {
 			list[at] = x
 			continue
 		}
 		changed = append(changed, at)
 	}
-	if err := s.readStays(ctx, list, changed); err != nil {
+	if err := s.readStays(ctx, list, parts, changed); err != nil {
 		return nil, err
 	}
 	s.stays.mu.Lock()
@@ -126,7 +126,7 @@ func (s *shard) stayed(ctx context.Context, known []owner.Span, parts map[partit
 
 // readStays reads the stays of some partitions into a list. There may be more by
 // now than the stamps name, which changes nothing: units do not go away.
-func (s *shard) readStays(ctx context.Context, list map[partition]stay, changed []partition) error {
+func (s *shard) readStays(ctx context.Context, list map[partition]stay, parts map[partition]*part, changed []partition) error {
 	if len(changed) == 0 {
 		return nil
 	}
@@ -140,7 +140,10 @@ func (s *shard) readStays(ctx context.Context, list map[partition]stay, changed 
 			return err
 		}
 		for _, p := range changed {
-			list[p] = stay{stamp: stamps[p].name, units: map[int64]owner.Presence{}}
+			list[p] = stay{units: map[int64]owner.Presence{}}
+			if stamps[p].name == parts[p].stamp {
+				list[p] = stay{stamp: parts[p].stamp, units: list[p].units}
+			}
 		}
 		return r.each(ctx, ask(sqlStays, nil, asked), func(rows driver.Rows) error {
 			var p partition
