@@ -12,7 +12,8 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # grpcnotrace: gRPC's debug pages are templates, and whoever links templates
 # keeps every exported method (docs/adr/0007).
-BUILD   := $(GO) build -trimpath -tags grpcnotrace -ldflags "-s -w -X main.version=$(VERSION)"
+BUILD   := $(GO) build -trimpath -tags grpcnotrace
+LINK    := -s -w -X main.version=$(VERSION)
 TOOL    := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
@@ -30,8 +31,8 @@ tools: ## check that everything the build needs is installed
 		echo "go is $$v: gpumeter needs Go 1.26 or newer"; exit 1;; esac
 
 build: tools sim ## build bin/gpumeter, bin/gpumeter-agent and the simulated driver
-	$(BUILD) -o bin/ ./cmd/gpumeter-agent
-	$(BUILD) -o bin/ ./cmd/gpumeter
+	$(BUILD) -ldflags "$(LINK)" -o bin/ ./cmd/gpumeter-agent
+	$(BUILD) -ldflags "$(LINK)" -o bin/ ./cmd/gpumeter
 
 sim: tools ## build the simulated driver library into bin/sim
 	@$(GO) mod download github.com/NVIDIA/go-nvml

@@ -23,10 +23,16 @@ cross-tools: tools
 	@for c in $(foreach a,$(ARCHES),$(TRIPLE_$(a))-gcc $(TRIPLE_$(a))-g++); do \
 		command -v $$c >/dev/null || { echo "$$c is missing: apt-get install gcc g++ $(CROSS)"; exit 1; }; done
 
-# Programs of one architecture: bin/stage/ARCH.
+# Programs of one architecture: bin/stage/ARCH. The C++ library is linked in, so that
+# they start on machines with an older one: in the folder where it is looked for first,
+# there is no shared one.
 $(ARCHES:%=stage-%): stage-%: cross-tools
-	@mkdir -p bin/stage/$*
-	CGO_ENABLED=1 GOOS=linux GOARCH=$* CC=$(TRIPLE_$*)-gcc CXX=$(TRIPLE_$*)-g++ $(BUILD) -o bin/stage/$*/ $(PROGRAMS:%=./cmd/%)
+	@rm -rf bin/stage/$*/cxx && mkdir -p bin/stage/$*/cxx
+	@$(TRIPLE_$*)-gcc -O2 -c packaging/cxx/arc4random.c -o bin/stage/$*/cxx/arc4random.o
+	@cp $$($(TRIPLE_$*)-g++ -print-file-name=libstdc++.a) bin/stage/$*/cxx/libstdc++.a
+	@$(TRIPLE_$*)-ar rD bin/stage/$*/cxx/libstdc++.a bin/stage/$*/cxx/arc4random.o
+	CGO_ENABLED=1 GOOS=linux GOARCH=$* CC=$(TRIPLE_$*)-gcc CXX=$(TRIPLE_$*)-g++ \
+		$(BUILD) -ldflags "$(LINK) -extldflags -Lbin/stage/$*/cxx" -o bin/stage/$*/ $(PROGRAMS:%=./cmd/%)
 
 # What is the same on every architecture: bin/stage/common.
 .PHONY: stage-common

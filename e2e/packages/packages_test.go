@@ -51,6 +51,12 @@ func TestRPMDigestsAreRight(t *testing.T) {
 	}
 }
 
+// oldest are the libraries that are on every machine with the glibc that is asked for.
+var oldest = map[string]bool{"libc.so.6": true, "libm.so.6": true, "libgcc_s.so.1": true, "ld-linux-x86-64.so.2": true, "ld-linux-aarch64.so.1": true}
+
+// mostGlibc is the newest 2.x of glibc that a program may need: RHEL 9 has 2.34.
+const mostGlibc = 34
+
 // TestProgramsNeedWhatPackagesSay compares the versions of symbols that programs
 // take from libraries with what the packages ask for.
 func TestProgramsNeedWhatPackagesSay(t *testing.T) {
@@ -70,11 +76,19 @@ func TestProgramsNeedWhatPackagesSay(t *testing.T) {
 				t.Fatal(err)
 			}
 			glibc, libraries := needs(t, file)
+			if glibc > mostGlibc {
+				t.Errorf("%s needs glibc 2.%d: it does not start on RHEL 9, which has 2.%d", file, glibc, mostGlibc)
+			}
 			if glibc != most {
 				t.Errorf("%s needs glibc 2.%d, the package asks for 2.%d", file, glibc, most)
 			}
-			if cxx := strings.Contains(string(spec), "libstdc++6"); libraries["libstdc++.so.6"] != cxx {
-				t.Errorf("%s needs libraries %v, the package asks for C++: %t", file, libraries, cxx)
+			if gcc := strings.Contains(string(spec), "libgcc-s1") && strings.Contains(string(spec), " libgcc,"); libraries["libgcc_s.so.1"] != gcc {
+				t.Errorf("%s needs libraries %v, the package asks for libgcc: %t", file, libraries, gcc)
+			}
+			for name := range libraries {
+				if !oldest[name] {
+					t.Errorf("%s needs %s", file, name)
+				}
 			}
 		}
 	}
@@ -92,9 +106,15 @@ func needs(t *testing.T, file string) (glibc int, libraries map[string]bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	names, err := f.ImportedLibraries()
+	if err != nil {
+		t.Fatal(err)
+	}
 	libraries = map[string]bool{}
+	for _, name := range names {
+		libraries[name] = true
+	}
 	for _, s := range symbols {
-		libraries[s.Library] = true
 		if v, ok := strings.CutPrefix(s.Version, "GLIBC_2."); ok {
 			v, _, _ = strings.Cut(v, ".")
 			if n, err := strconv.Atoi(v); err == nil {

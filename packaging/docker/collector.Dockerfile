@@ -5,7 +5,7 @@ ARG BASE=docker.io/library/debian:bookworm-slim
 FROM --platform=$BUILDPLATFORM ${BASE} AS certificates
 RUN apt-get update -qq && apt-get install -qq --no-install-recommends ca-certificates
 
-# glibc and the C++ library, for DuckDB.
+# glibc and libgcc_s, for DuckDB.
 FROM ${BASE}
 ARG TARGETARCH
 ARG VERSION
