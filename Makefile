@@ -9,10 +9,10 @@ $(shell mkdir -p $(TMPDIR))
 export CGO_CFLAGS := -O2 -g -Wno-deprecated-declarations
 
 GO      ?= go
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+VERSION ?= $(shell git describe --tags --always --abbrev=12 --dirty 2>/dev/null || echo dev)
 # grpcnotrace: gRPC's debug pages are templates, and whoever links templates
 # keeps every exported method (docs/adr/0007).
-BUILD   := $(GO) build -trimpath -tags grpcnotrace
+BUILD   := $(GO) build -trimpath -buildvcs=false -tags grpcnotrace
 LINK    := -s -w -X main.version=$(VERSION)
 TOOL    := $(GO) tool -modfile=tools/go.mod
 

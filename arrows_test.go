@@ -67,6 +67,7 @@ var rules = []rule{
 	{"dashboards", []string{"go.yaml.in/yaml/"}, "dashboards and rules are rows; YAML is their only outside thing"},
 	{"sim/driver", []string{}, "the simulated driver is plain C"},
 	{"sim", append([]string{module + "/sim/"}, vocabulary...), "a simulated fleet knows the vocabulary only"},
+	{"packaging/bom", []string{}, "a bill of materials is what Go noted in a program"},
 	{"bench", []string{}, "a table is made of what go test prints"},
 	{"cmd", []string{"*"}, "the commands know everybody"},
 }

@@ -10,11 +10,12 @@ RELEASE      := bin/release
 
 PACKAGE_VERSION = $(shell packaging/version $(VERSION))
 
-# Of one commit the same bytes, whoever builds it when.
+# Of one commit the same bytes, whoever builds it where and when: make reproduce.
 packages images release e2e-packages: export SOURCE_DATE_EPOCH := $(shell git log -1 --format=%ct 2>/dev/null)
 packages images release e2e-packages: export TZ := UTC
+packages images release e2e-packages: export LC_ALL := C
 
-.PHONY: packages images release e2e-packages cross-tools $(ARCHES:%=stage-%)
+.PHONY: packages images release reproduce e2e-packages cross-tools $(ARCHES:%=stage-%)
 
 # The compilers of the other architecture, as Debian names their packages.
 CROSS = $(addsuffix $(if $(filter arm64,$(shell $(GO) env GOARCH)),-x86-64,-aarch64)-linux-gnu,gcc g++)
@@ -31,6 +32,7 @@ $(ARCHES:%=stage-%): stage-%: cross-tools
 	@$(TRIPLE_$*)-gcc -O2 -c packaging/cxx/arc4random.c -o bin/stage/$*/cxx/arc4random.o
 	@cp $$($(TRIPLE_$*)-g++ -print-file-name=libstdc++.a) bin/stage/$*/cxx/libstdc++.a
 	@$(TRIPLE_$*)-ar rD bin/stage/$*/cxx/libstdc++.a bin/stage/$*/cxx/arc4random.o
+	@$(TRIPLE_$*)-g++ -dumpfullversion >bin/stage/$*/cxx/version
 	CGO_ENABLED=1 GOOS=linux GOARCH=$* CC=$(TRIPLE_$*)-gcc CXX=$(TRIPLE_$*)-g++ \
 		$(BUILD) -ldflags "$(LINK) -extldflags -Lbin/stage/$*/cxx" -o bin/stage/$*/ $(PROGRAMS:%=./cmd/%)
 
@@ -63,9 +65,9 @@ $(ROOT):
 
 e2e-packages: export GPUMETER_SIM_DIR := $(CURDIR)/bin/sim
 e2e-packages: sim ## as root: install the packages in a real systemd, upgrade, remove and purge them; start those of arm64 under emulation
-	@for c in systemd-nspawn mmdebstrap lintian rpm qemu-aarch64 buildah $(foreach a,$(ARCHES),$(TRIPLE_$(a))-g++); do command -v $$c >/dev/null || need=yes; done; \
+	@for c in systemd-nspawn mmdebstrap lintian rpm rpmlint qemu-aarch64 buildah $(foreach a,$(ARCHES),$(TRIPLE_$(a))-g++); do command -v $$c >/dev/null || need=yes; done; \
 		[ -z "$$need" ] || { echo "installing what packages are tested with"; apt-get update -qq && apt-get install -y -qq --no-install-recommends \
-		systemd-container mmdebstrap lintian rpm qemu-user buildah crun $(CROSS) >/dev/null; }
+		systemd-container mmdebstrap lintian rpm rpmlint qemu-user buildah crun $(CROSS) >/dev/null; }
 	@$(MAKE) --no-print-directory $(ROOT)
 	@$(MAKE) --no-print-directory packages VERSION=$(BEFORE) ARCHES=$$($(GO) env GOARCH) PACKAGES=bin/packages/before KINDS=deb
 	@$(MAKE) --no-print-directory packages PACKAGES=bin/packages/now
@@ -83,15 +85,20 @@ images: $(ARCHES:%=stage-%) stage-common ## build the images of both programs, f
 			--build-arg REVISION=$$(git rev-parse HEAD) --build-arg CREATED=$$(date -u -d @$(SOURCE_DATE_EPOCH) +%FT%TZ) \
 			-f packaging/docker/$${p%:*}.Dockerfile --manifest $(REGISTRY)/$${p#*:}:$(VERSION) .; done; done
 
-# A bill of materials is what is linked into each program; its time is the commit's.
+# What is linked into a program is in its bill of materials, and the licenses of it
+# are beside the program.
 release: packages ## programs, packages, checksums, bills of materials and the changelog of a release into bin/release
 	@rm -rf $(RELEASE) && mkdir -p $(RELEASE)
 	@cp $(PACKAGES)/*.deb $(PACKAGES)/*.rpm $(RELEASE)/
 	@packaging/changelog $(PACKAGE_VERSION) >$(RELEASE)/CHANGELOG.md
 	@set -e; for a in $(ARCHES); do for p in $(PROGRAMS); do \
 		name=$(RELEASE)/$${p}_$(PACKAGE_VERSION)_linux_$$a; \
-		tar --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner -C bin/stage/$$a -c $$p -C $(CURDIR) LICENSE | gzip -9n >$$name.tar.gz; \
-		$(RELEASE_TOOL) cyclonedx-gomod bin -json -noserial -std -version $(PACKAGE_VERSION) bin/stage/$$a/$$p 2>/dev/null | \
-			sed "s/\"timestamp\": \"[^\"]*\"/\"timestamp\": \"$$(date -u -d @$(SOURCE_DATE_EPOCH) +%FT%TZ)\"/" >$$name.cdx.json; \
-		[ -s $$name.cdx.json ] || { echo "no bill of materials of $$p"; exit 1; }; done; done
+		tar --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX \
+			-C bin/stage/$$a -c $$p -C $(CURDIR) LICENSE -C bin/stage/common $$p.licenses.gz | gzip -9n >$$name.tar.gz; \
+		$(GO) run ./packaging/bom -version $(PACKAGE_VERSION) -epoch $(SOURCE_DATE_EPOCH) -cxx $$(cat bin/stage/$$a/cxx/version) \
+			bin/stage/$$a/$$p >$$name.cdx.json; \
+	done; done
 	@cd $(RELEASE) && sha256sum * >SHA256SUMS && wc -c * | sort -n
+
+reproduce: release ## build the release of the last commit once more, elsewhere, and compare the bytes
+	@packaging/reproduce $(RELEASE)

@@ -20,7 +20,7 @@ LABEL org.opencontainers.image.title="gpumeter-agent" \
       org.opencontainers.image.source="https://github.com/gpumeter/gpumeter" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=certificates /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-COPY bin/stage/common/gpumeter-agent.licenses.gz /usr/share/doc/gpumeter-agent/licenses.gz
+COPY --chmod=0644 bin/stage/common/gpumeter-agent.licenses.gz /usr/share/doc/gpumeter-agent/licenses.gz
 COPY --chown=65532:65532 bin/stage/common/empty/ /var/lib/gpumeter/
 COPY --chmod=0755 bin/stage/${TARGETARCH}/gpumeter-agent /usr/bin/gpumeter-agent
 # All GPUs, for looking only, where NVIDIA's runtime starts the container.

@@ -19,7 +19,7 @@ LABEL org.opencontainers.image.title="gpumeter" \
       org.opencontainers.image.source="https://github.com/gpumeter/gpumeter" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=certificates /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-COPY bin/stage/common/gpumeter.licenses.gz /usr/share/doc/gpumeter/licenses.gz
+COPY --chmod=0644 bin/stage/common/gpumeter.licenses.gz /usr/share/doc/gpumeter/licenses.gz
 COPY --chown=65532:65532 bin/stage/common/empty/ /var/lib/gpumeter/
 COPY --chmod=0755 bin/stage/${TARGETARCH}/gpumeter /usr/bin/gpumeter
 USER 65532:65532
