@@ -35,8 +35,8 @@ func newDoctor() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Say what keeps the fleet from being metered, and what to do about it",
-		Long: `doctor looks at the collector, at what it is told, and at the cluster it runs in, and
-says of each thing how it is and what to do:
+		Long: `doctor looks at the collector, at what it is told, and at the cluster that kubectl
+would speak to or it runs in, and says of each thing how it is and what to do:
 
 ` + listChecks() + `
 On a machine with NVIDIA GPUs, gpumeter-agent is asked to look at it as a node:
@@ -52,8 +52,11 @@ driver, library, permissions, GPUs, cloud, holders. Nothing is changed anywhere.
   # before a collector is started: its contracts and the disk of its store
   gpumeter doctor --contracts contracts.yaml --data /var/lib/gpumeter-collector
 
-  # a cluster, from outside: are the agents running, and does Prometheus see them?
-  kubectl proxy --port 8001 &
+  # a cluster, from outside, as kubectl sees it: are the agents running, and does Prometheus see them?
+  gpumeter doctor --url https://gpumeter.example:9410 --context gpu-east
+
+  # the same where kubectl starts a program for its tokens, as for EKS and GKE
+  kubectl --context gpu-east proxy --port 8001 &
   gpumeter doctor --url https://gpumeter.example:9410 --kubernetes http://127.0.0.1:8001 -o json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context(), cmd.OutOrStdout()) },

@@ -3,45 +3,44 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
-
-	"github.com/gpumeter/gpumeter/cmd/internal/doctor"
 )
 
 // clusterArgs says which Kubernetes API server is asked, and how.
-type clusterArgs struct{ server, tokenFile, caFile string }
+type clusterArgs struct{ server, kubeconfig, context, tokenFile, caFile string }
 
 // Words of --kubernetes besides an address.
 const (
-	clusterAuto = "auto" // that of the pod, in a pod
+	clusterAuto = "auto" // that of a kubeconfig, or in a pod its own
 	clusterOff  = "off"
 )
 
 func (a *clusterArgs) flags(fs *pflag.FlagSet) {
-	fs.StringVar(&a.server, "kubernetes", clusterAuto, "API server of the cluster to look at: auto (in a pod, its own), off, https://HOST[:PORT], or http on loopback as kubectl proxy serves it")
-	fs.StringVar(&a.tokenFile, "kubernetes-token-file", "", "file with a token for it (default: the pod's)")
-	fs.StringVar(&a.caFile, "kubernetes-ca-file", "", "file with its certificate authority (default: the pod's)")
+	fs.StringVar(&a.server, "kubernetes", clusterAuto, "API server of the cluster to look at: auto (kubectl's, or in a pod its own), off, https://HOST[:PORT], or http on loopback as kubectl proxy serves it")
+	fs.StringVar(&a.kubeconfig, "kubeconfig", "", "kubeconfig `FILE` of the cluster to look at (default: those of KUBECONFIG, or ~/.kube/config)")
+	fs.StringVar(&a.context, "context", "", "context of the kubeconfig (default: its current one)")
+	fs.StringVar(&a.tokenFile, "kubernetes-token-file", "", "file with a token for --kubernetes (default: the pod's)")
+	fs.StringVar(&a.caFile, "kubernetes-ca-file", "", "file with the certificate authority of --kubernetes (default: the pod's)")
 }
 
 // cluster is what a cluster says of gpumeter in it.
 type cluster struct {
 	asked bool
-	// err is why it says nothing of one thing or all.
+	name  string // for people: "this cluster"
+	// found is the file of a cluster that nobody named: a kubeconfig that lay
+	// there. That it does not answer is no fault of the fleet's.
+	found string
+	left  error // why no cluster was asked
+	// agents and monitoring are why it says nothing of one thing or all.
 	agents, monitoring error
 	sets               []daemonSet
 	classes            []string // runtime classes
@@ -86,13 +85,18 @@ const ours = "app.kubernetes.io/name=gpumeter"
 // one of the flags.
 func (a *clusterArgs) look(ctx context.Context) (cluster, error) {
 	s, err := a.open()
-	if s == nil || err != nil {
+	if errors.Is(err, errFound) || errors.Is(err, errOff) || errors.Is(err, errNone) {
+		return cluster{left: err}, nil
+	}
+	if err != nil {
 		return cluster{}, err
 	}
 	defer s.http.CloseIdleConnections()
-	c := cluster{asked: true}
+	c := cluster{asked: true, name: s.name, found: s.found}
 	c.agents = c.lookAtAgents(ctx, s)
-	c.monitoring = c.lookAtMonitors(ctx, s)
+	if c.monitoring = c.agents; !unreached(c.agents) {
+		c.monitoring = c.lookAtMonitors(ctx, s)
+	}
 	return c, nil
 }
 
@@ -143,72 +147,11 @@ func (c *cluster) lookAtMonitors(ctx context.Context, s *apiServer) error {
 	return err
 }
 
-// apiServer is one that is asked.
-type apiServer struct {
-	base  *url.URL
-	token string
-	http  *http.Client
-}
-
+// apiLimit bounds a question, maxList an answer: thousands of objects.
 const (
-	// podAccount is where Kubernetes mounts a pod's token and authority.
-	podAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
-	// apiLimit bounds a question, maxList an answer: thousands of objects.
 	apiLimit = 10 * time.Second
 	maxList  = 64 << 20
 )
-
-// open returns the server to ask; nil if none is.
-func (a *clusterArgs) open() (*apiServer, error) {
-	server, token, ca := a.server, a.tokenFile, a.caFile
-	switch server {
-	case clusterOff:
-		return nil, nil
-	case clusterAuto:
-		host := os.Getenv("KUBERNETES_SERVICE_HOST")
-		if host == "" {
-			return nil, nil
-		}
-		server = "https://" + net.JoinHostPort(host, cmp.Or(os.Getenv("KUBERNETES_SERVICE_PORT"), "443"))
-		token, ca = cmp.Or(token, filepath.Join(podAccount, "token")), cmp.Or(ca, filepath.Join(podAccount, "ca.crt"))
-		if _, err := os.Stat(token); errors.Is(err, fs.ErrNotExist) {
-			return nil, nil // a pod without an account
-		}
-	}
-	u, err := doctor.ParseURL(server)
-	if err != nil {
-		return nil, usageError{fmt.Errorf("kubernetes: %w", err)}
-	}
-	s := &apiServer{base: u}
-	if token != "" {
-		if s.token, err = doctor.ReadToken(token); err != nil {
-			return nil, fmt.Errorf("kubernetes: %w", err)
-		}
-	}
-	s.http, err = clusterClient(ca)
-	return s, err
-}
-
-// clusterClient trusts the cluster's authority, heeds no proxy and follows no
-// redirect: the token goes nowhere else.
-func clusterClient(ca string) (*http.Client, error) {
-	t := &tls.Config{MinVersion: tls.VersionTLS12}
-	if ca != "" {
-		pem, err := os.ReadFile(ca)
-		if err != nil {
-			return nil, fmt.Errorf("kubernetes: read certificate authority: %w", err)
-		}
-		t.RootCAs = x509.NewCertPool()
-		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("kubernetes: read certificate authority: %s has no certificate in PEM", ca)
-		}
-	}
-	return &http.Client{
-		Timeout:       apiLimit,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport:     &http.Transport{TLSClientConfig: t, MaxResponseHeaderBytes: 64 << 10},
-	}, nil
-}
 
 // apiError is what an API server says instead of an answer.
 type apiError struct {
@@ -217,6 +160,13 @@ type apiError struct {
 }
 
 func (e *apiError) Error() string { return fmt.Sprintf("list %s: %s", e.path, e.said) }
+
+// unreached reports whether a server was asked in vain: another question would
+// take as long.
+func unreached(err error) bool {
+	_, answered := errors.AsType[*apiError](err)
+	return err != nil && !answered
+}
 
 // list returns the objects of a kind in all namespaces, those with a label if one
 // is given. They come from the server's memory (resourceVersion 0).

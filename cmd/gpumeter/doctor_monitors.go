@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -101,18 +102,41 @@ func (p *prometheus) refusal(o *object, namespaces map[string]map[string]string)
 	return "", ""
 }
 
-const letList = "Ask with an account that may list it, or through kubectl proxy: --kubernetes http://127.0.0.1:8001."
+const letList = "Ask with an account that may list it: another --context, or through kubectl proxy with --kubernetes http://127.0.0.1:8001."
+
+// unasked is what is found of a cluster that was not asked.
+func (c *cluster) unasked() doctor.Finding {
+	if errors.Is(c.left, errFound) {
+		return doctor.Leave(upper(c.left.Error()) + "." + letCount)
+	}
+	return doctor.Leave(upper(c.left.Error()) + ".")
+}
+
+// silent is what is found of a cluster that does not say one thing.
+func (c *cluster) silent(what string, err error) doctor.Finding {
+	text := fmt.Sprintf("%s does not say %s: %v.", upper(c.name), what, err)
+	if c.found != "" {
+		return doctor.Leave(text + letCount)
+	}
+	return doctor.Unsure(text, letList)
+}
+
+// letCount says how a cluster counts that lies in a kubeconfig by chance.
+const letCount = " This counts only for a cluster that is named, with --kubeconfig or --context."
+
+// upper begins a sentence.
+func upper(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // checkAgents looks at the DaemonSets of agents.
 func checkAgents(s *siteFacts) []doctor.Finding {
 	c := &s.cluster
 	switch {
 	case !c.asked:
-		return one(doctor.Leave("No cluster is named, and this is no pod."))
+		return one(c.unasked())
 	case c.agents != nil:
-		return one(doctor.Unsure("The cluster does not say how the agents are: "+c.agents.Error()+".", letList))
+		return one(c.silent("how the agents are", c.agents))
 	case len(c.sets) == 0:
-		return one(doctor.Leave("No agent is installed in this cluster: docs/kubernetes.md says how."))
+		return one(doctor.Leave("No agent is installed in " + c.name + ": docs/kubernetes.md says how."))
 	}
 	var out []doctor.Finding
 	for i := range c.sets {
@@ -141,15 +165,15 @@ func checkMonitors(s *siteFacts) []doctor.Finding {
 	c := &s.cluster
 	switch {
 	case !c.asked:
-		return one(doctor.Leave("No cluster is named, and this is no pod."))
+		return one(c.unasked())
 	case c.monitoring != nil:
-		return one(doctor.Unsure("The cluster does not say what its Prometheus selects: "+c.monitoring.Error()+".", letList))
+		return one(c.silent("what its Prometheus selects", c.monitoring))
 	case !c.operator:
-		return one(doctor.Leave("There is no Prometheus Operator in this cluster."))
+		return one(doctor.Leave("There is no Prometheus Operator in " + c.name + "."))
 	case len(c.monitors) == 0:
 		return one(doctor.Warn("No monitor of gpumeter is installed: the operator's Prometheus sees neither agents nor collector.", "Set monitoring.monitors=true of the chart, and monitoring.labels to what your Prometheus selects by."))
 	case len(c.prometheuses) == 0:
-		return one(doctor.Leave("The operator runs no Prometheus in this cluster."))
+		return one(doctor.Leave("The operator runs no Prometheus in " + c.name + "."))
 	}
 	var out []doctor.Finding
 	for i := range c.monitors {

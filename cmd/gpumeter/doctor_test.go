@@ -3,10 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -45,7 +49,7 @@ func wellSite(t *testing.T) siteFacts {
 		clock: doctor.Clock{Kept: true}, file: "contracts.yaml", contracts: make([]contract.Contract, 2),
 		data: &disk{path: "/data", used: 10 * gib, free: 90 * gib, size: 200 * gib},
 		cluster: cluster{
-			asked: true, operator: true, classes: []string{"nvidia"},
+			asked: true, name: "this cluster", operator: true, classes: []string{"nvidia"},
 			namespaces: map[string]map[string]string{"gpumeter": {"team": "metering"}, "monitoring": {}},
 		},
 	}
@@ -114,9 +118,15 @@ var ailments = []struct {
 		s.node = &doctor.Report{Findings: []doctor.Finding{f}}
 	}},
 	{"an agent that does not look", func(s *siteFacts) { s.silent = errors.New("ask gpumeter-agent to look at this node: unknown command") }},
-	{"no cluster", func(s *siteFacts) { s.cluster = cluster{} }},
+	{"no cluster", func(s *siteFacts) { s.cluster = cluster{left: errNone} }},
 	{"a cluster that says nothing", func(s *siteFacts) {
-		s.cluster = cluster{asked: true, agents: &apiError{"apis/apps/v1/daemonsets", "forbidden", 403}, monitoring: errors.New("connection refused")}
+		s.cluster = cluster{asked: true, name: "this cluster", agents: &apiError{"apis/apps/v1/daemonsets", "forbidden", 403}, monitoring: errors.New("connection refused")}
+	}},
+	{"a cluster that was found, and says nothing", func(s *siteFacts) {
+		s.cluster = cluster{asked: true, name: `the cluster of the context "kind"`, found: "/home/me/.kube/config", agents: errors.New("connection refused"), monitoring: errors.New("connection refused")}
+	}},
+	{"a kubeconfig that was found, and cannot be followed", func(s *siteFacts) {
+		s.cluster = cluster{left: fmt.Errorf("%w: read kubeconfig /home/me/.kube/config: it has no current-context", errFound)}
 	}},
 	{"no agents in the cluster", func(s *siteFacts) { s.cluster.sets = nil }},
 	{"no runtime class", func(s *siteFacts) { s.cluster.classes = nil }},
@@ -334,13 +344,71 @@ func TestDoctorLooksAtACluster(t *testing.T) {
 	}
 	f(look("--kubernetes-token-file", file), "kubernetes,ok,g/gpumeter-agent: 3 of 3 agents are ready.")
 	f(look("--kubernetes-token-file", file), `prometheus,fault,No Prometheus selects PodMonitor g/gpumeter-agent (m/k8s: it lacks the labels release=kps).,"Upgrade the chart with --set monitoring.labels.release=kps`)
-	f(look(), "kubernetes,unknown,The cluster does not say how the agents are: list apis/apps/v1/daemonsets: daemonsets.apps is forbidden.")
+	f(look(), "kubernetes,unknown,This cluster does not say how the agents are: list apis/apps/v1/daemonsets: daemonsets.apps is forbidden.")
 	lists["/apis/monitoring.coreos.com/v1/podmonitors"] = `[{"metadata":{"name":"gpumeter-agent","namespace":"g","labels":{"release":"kps"}}}]`
 	f(look("--kubernetes-token-file", file), "prometheus,ok,PodMonitor g/gpumeter-agent is selected by Prometheus m/k8s.")
 	delete(lists, "/apis/monitoring.coreos.com/v1/prometheuses")
 	f(look("--kubernetes-token-file", file), "prometheus,n/a,There is no Prometheus Operator")
 	srv.Close()
 	f(look("--kubernetes-token-file", file), "connection refused")
+}
+
+// TestDoctorGoesWhereKubectlGoes asks a server in TLS, by a kubeconfig that is
+// named and by one that lies there.
+func TestDoctorGoesWhereKubectlGoes(t *testing.T) {
+	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer a-token-of-somebody" {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+		fmt.Fprint(w, `{"items":[]}`)
+	}))
+	defer srv.Close()
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	dir := t.TempDir()
+	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw})
+	config := func(token string) string {
+		t.Helper()
+		path := filepath.Join(dir, "config")
+		text := fmt.Sprintf("current-context: mine\ncontexts: [{name: mine, context: {cluster: c, user: u}}, {name: eks, context: {cluster: c, user: e}}]\n"+
+			"clusters: [{name: c, cluster: {server: %q, certificate-authority-data: %s}}]\nusers: [{name: u, user: {token: %s}}, {name: e, user: {exec: {command: aws}}}]\n",
+			srv.URL, base64.StdEncoding.EncodeToString(authority), token)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	t.Setenv("KUBERNETES_SERVICE_HOST", "")
+	t.Setenv("HOME", dir)
+	f := func(variable, want string, args ...string) {
+		t.Helper()
+		t.Setenv("KUBECONFIG", variable)
+		out, err := gpumeter(t, append([]string{"doctor", "--agent", "off", "--url", "http://127.0.0.1:1", "-o", "csv"}, args...)...)
+		if err != nil && exitCode(err) != doctor.StatusFault {
+			out = err.Error()
+		}
+		if !strings.Contains(out, want) {
+			t.Errorf("KUBECONFIG=%s, %v: no %q in %s", variable, args, want, out)
+		}
+	}
+	good := config("a-token-of-somebody")
+	const seen = `kubernetes,n/a,"No agent is installed in the cluster of the context ""mine"": docs`
+	f("", seen, "--kubeconfig", good)
+	f("", seen, "--kubeconfig", good, "--context", "mine")
+	f(good, seen)
+	f(good, "kubernetes,n/a,No cluster is to be looked at.", "--kubernetes", "off")
+	f("", "kubernetes,n/a,\"No cluster is named, there is no kubeconfig, and this is no pod.\"")
+	f(good, `kubernetes: read kubeconfig `+good+`: user "e": exec: gpumeter does not start "aws" for a token; kubectl does: kubectl --context eks proxy`, "--context", "eks")
+	f("", `kubernetes: read kubeconfig /nowhere: open /nowhere`, "--kubeconfig", "/nowhere")
+	f("", "kubernetes: there is no kubeconfig", "--context", "mine")
+	f(good, "--kubeconfig and --context choose a cluster, and so does --kubernetes", "--context", "mine", "--kubernetes", srv.URL)
+	f(good, "leave --kubernetes-token-file and --kubernetes-ca-file out", "--context", "mine", "--kubernetes-token-file", good)
+	bad := config("a-token-of-nobody")
+	f("", "kubernetes,unknown,", "--kubeconfig", bad)
+	f(bad, `kubernetes,n/a,"The cluster of the context ""mine"" does not say how the agents are: list apis/apps/v1/daemonsets: 401 Unauthorized. This counts only`)
+	if err := os.WriteFile(bad, []byte("current-context: eks"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f(bad, `kubernetes,n/a,"No cluster was looked at: read kubeconfig `+bad+`: it has no context ""eks""`)
 }
 
 func TestDoctorRefusesWhatCannotBeAsked(t *testing.T) {
