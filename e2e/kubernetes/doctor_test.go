@@ -4,6 +4,7 @@ package kubernetes_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -26,13 +27,9 @@ const (
 
 // doctor asks gpumeter doctor about the cluster, and returns what it says of one
 // thing: its level and its sentence.
-func (c *cluster) doctor(t *testing.T, token, check string) string {
+func doctor(t *testing.T, check string, access ...string) string {
 	t.Helper()
-	dir := t.TempDir()
-	write(t, filepath.Join(dir, "token"), []byte(token))
-	write(t, filepath.Join(dir, "ca.crt"), c.ca)
-	cmd := exec.Command(filepath.Join(os.Getenv("GPUMETER_BIN"), "gpumeter"), "doctor", "--agent", "off", "--url", "http://127.0.0.1:1", "-o", "json",
-		"--kubernetes", "https://"+net.JoinHostPort(c.host, c.port), "--kubernetes-token-file", filepath.Join(dir, "token"), "--kubernetes-ca-file", filepath.Join(dir, "ca.crt"))
+	cmd := exec.Command(filepath.Join(os.Getenv("GPUMETER_BIN"), "gpumeter"), append([]string{"doctor", "--agent", "off", "--url", "http://127.0.0.1:1", "-o", "json"}, access...)...)
 	cmd.Stderr = os.Stderr
 	out, _ := cmd.Output() // there is no collector
 	var r struct {
@@ -50,15 +47,40 @@ func (c *cluster) doctor(t *testing.T, token, check string) string {
 	return strings.Join(all, "\n")
 }
 
+// byAddress names the cluster by its address, with files to show.
+func (c *cluster) byAddress(t *testing.T, token string) []string {
+	t.Helper()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "token"), []byte(token))
+	write(t, filepath.Join(dir, "ca.crt"), c.ca)
+	return []string{"--kubernetes", c.url(), "--kubernetes-token-file", filepath.Join(dir, "token"), "--kubernetes-ca-file", filepath.Join(dir, "ca.crt")}
+}
+
+// byKubeconfig names it by a kubeconfig, as people have one.
+func (c *cluster) byKubeconfig(t *testing.T, token string) []string {
+	t.Helper()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "ca.crt"), c.ca)
+	write(t, filepath.Join(dir, "config"), fmt.Appendf(nil, "contexts: [{name: e2e, context: {cluster: e2e, user: me}}]\n"+
+		"clusters: [{name: e2e, cluster: {server: %q, certificate-authority: ca.crt}}]\nusers: [{name: me, user: {token: %s}}]\n", c.url(), token))
+	return []string{"--kubeconfig", filepath.Join(dir, "config"), "--context", "e2e"}
+}
+
+func (c *cluster) url() string { return "https://" + net.JoinHostPort(c.host, c.port) }
+
 // TestDoctorSeesWhatPrometheusSelects goes the way of somebody who installs the
 // chart beside kube-prometheus-stack.
 func TestDoctorSeesWhatPrometheusSelects(t *testing.T) {
 	c := startCluster(t)
+	access := c.byKubeconfig(t, adminToken)
 	says := func(check, want string) {
 		t.Helper()
-		eventually(t, check+" is "+want, func() bool { return strings.Contains(c.doctor(t, adminToken, check), want) })
+		eventually(t, check+" is "+want, func() bool { return strings.Contains(doctor(t, check, access...), want) })
 	}
-	if got := c.doctor(t, "a-token-of-nobody-here", "kubernetes"); !strings.HasPrefix(got, "unknown: ") || !strings.Contains(got, "Unauthorized") {
+	if got := doctor(t, "kubernetes", c.byAddress(t, adminToken)...); !strings.HasPrefix(got, "n/a: No agent is installed") {
+		t.Errorf("by its address: %s", got)
+	}
+	if got := doctor(t, "kubernetes", c.byAddress(t, "a-token-of-nobody-here")...); !strings.HasPrefix(got, "unknown: ") || !strings.Contains(got, "Unauthorized") {
 		t.Errorf("a wrong token: %s", got)
 	}
 	says("kubernetes", "n/a: No agent is installed")
