@@ -26,7 +26,7 @@ cross-tools: tools
 
 # Programs of one architecture: bin/stage/ARCH. The C++ library is linked in, so that
 # they start on machines with an older one: in the folder where it is looked for first,
-# there is no shared one.
+# there is no shared one. Go's own identity of a build depends on where it was built.
 $(ARCHES:%=stage-%): stage-%: cross-tools
 	@rm -rf bin/stage/$*/cxx && mkdir -p bin/stage/$*/cxx
 	@$(TRIPLE_$*)-gcc -O2 -c packaging/cxx/arc4random.c -o bin/stage/$*/cxx/arc4random.o
@@ -34,7 +34,7 @@ $(ARCHES:%=stage-%): stage-%: cross-tools
 	@$(TRIPLE_$*)-ar rD bin/stage/$*/cxx/libstdc++.a bin/stage/$*/cxx/arc4random.o
 	@$(TRIPLE_$*)-g++ -dumpfullversion >bin/stage/$*/cxx/version
 	CGO_ENABLED=1 GOOS=linux GOARCH=$* CC=$(TRIPLE_$*)-gcc CXX=$(TRIPLE_$*)-g++ \
-		$(BUILD) -ldflags "$(LINK) -extldflags -Lbin/stage/$*/cxx" -o bin/stage/$*/ $(PROGRAMS:%=./cmd/%)
+		$(BUILD) -ldflags "$(LINK) -buildid= -extldflags -Lbin/stage/$*/cxx" -o bin/stage/$*/ $(PROGRAMS:%=./cmd/%)
 
 # What is the same on every architecture: bin/stage/common.
 .PHONY: stage-common
