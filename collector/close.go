@@ -76,7 +76,7 @@ func (b *Books) standing(ctx context.Context, contracts []contract.Contract, m c
 		return nil, contract.Placements{}, fmt.Errorf("read presence: %w", err)
 	}
 	if !r.overlaps(presences) {
-		return nil, contract.Placements{}, r.noData(ctx, b.store)
+		return nil, contract.Placements{}, r.noData(ctx, b.store, presences)
 	}
 	from, to := r.bounds()
 	return r, contract.Place(contracts, presences, r.asOf.UnixMilli()).Within(from, to), nil

@@ -140,6 +140,10 @@ func writeReportCSV(w http.ResponseWriter, r contract.Report) error {
 	return report.CSV(w, r)
 }
 
+// pageAgain is after how many seconds a browser asks again for a page whose first
+// figures are on their way.
+const pageAgain = "15"
+
 // servePage is the web page. It answers in words, with the status of the
 // error, where there is no report.
 func (c *Collector) servePage(w http.ResponseWriter, r *http.Request) {
@@ -154,6 +158,10 @@ func (c *Collector) servePage(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		page.NoData = errors.Is(err, ErrNoData)
+		if e, ok := errors.AsType[*AwaitedError](err); ok && len(e.Nodes) > 0 {
+			page.Awaited = true
+			w.Header().Set("Refresh", pageAgain)
+		}
 		status, err = c.explain(err)
 		page.Problem = err.Error()
 	}

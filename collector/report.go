@@ -17,8 +17,8 @@ import (
 // about that contract alone and names no uncontracted GPUs; placing still
 // looks at all contracts, which share the GPUs.
 //
-// An error wraps ErrNoData or ErrUnknownContract, is an *AskError, or is the
-// store's.
+// An error wraps ErrNoData (an *AwaitedError where data is on its way) or
+// ErrUnknownContract, is an *AskError, or is the store's.
 func Report(ctx context.Context, st store.Store, contracts []contract.Contract, ask Ask, now time.Time) (contract.Report, error) {
 	r, err := newRequest(contracts, ask, now)
 	if err != nil {
@@ -29,7 +29,7 @@ func Report(ctx context.Context, st store.Store, contracts []contract.Contract, 
 		return contract.Report{}, fmt.Errorf("read presence: %w", err)
 	}
 	if !r.overlaps(presences) {
-		return contract.Report{}, r.noData(ctx, st)
+		return contract.Report{}, r.noData(ctx, st, presences)
 	}
 	plan, err := r.plan(ctx, st, presences)
 	if err != nil {
@@ -65,14 +65,14 @@ type request struct {
 	month     string          // if one is asked for
 	by        contract.By
 	top       int
-	asOf      time.Time
+	now, asOf time.Time
 }
 
 func newRequest(contracts []contract.Contract, ask Ask, now time.Time) (*request, error) {
 	if err := ask.Check(); err != nil {
 		return nil, err
 	}
-	r := &request{contracts: contracts, only: -1, asOf: settled(now).UTC(), by: ask.By, top: ask.Top}
+	r := &request{contracts: contracts, only: -1, now: now, asOf: settled(now).UTC(), by: ask.By, top: ask.Top}
 	zone := time.UTC
 	if ask.Contract != "" {
 		r.only = slices.IndexFunc(contracts, func(c contract.Contract) bool { return c.ID == ask.Contract })
@@ -132,8 +132,11 @@ func (r *request) overlaps(presences []contract.Presence) bool {
 	return false
 }
 
-// noData says what the store holds instead.
-func (r *request) noData(ctx context.Context, st store.Store) error {
+// noData says what the store holds instead, and what is on its way.
+func (r *request) noData(ctx context.Context, st store.Store, presences []contract.Presence) error {
+	if e := r.awaited(presences); e != nil {
+		return e
+	}
 	e, err := st.Extent(ctx)
 	if err != nil {
 		return fmt.Errorf("read extent: %w", err)

@@ -300,5 +300,5 @@ func (a *upArgs) next(more string) {
 	if len(a.config.Listen) > 0 && a.config.WebConfig == "" {
 		fmt.Fprintf(a.out, "  curl http://%s/metrics\n", a.config.Listen[0])
 	}
-	fmt.Fprintf(a.out, "Its first records reach the collector when the minute is over.\n")
+	fmt.Fprintf(a.out, "Its first records reach the collector when the minute is over, and are in its report two minutes later.\n")
 }

@@ -17,6 +17,7 @@ type view struct {
 	Query         template.URL
 	Problem       string
 	Empty, NoFile bool
+	Awaited       bool
 	Trust         []trust
 	Costs         []string
 	Summary       []summaryRow
@@ -53,7 +54,7 @@ type definition struct{ Name, Means, Actor string }
 func (p Page) view() view {
 	v := view{
 		frame:   framed("Report", p.Version),
-		Problem: p.Problem, Empty: p.NoData, NoFile: !p.HasContracts,
+		Problem: p.Problem, Empty: p.NoData, NoFile: !p.HasContracts, Awaited: p.Awaited,
 		Query:       template.URL(p.Query.Encode()), //nolint:gosec // Encode escapes
 		Definitions: definitions,
 	}

@@ -27,6 +27,8 @@ type Page struct {
 	Problem string
 	// NoData says that the Problem is that nothing is stored of the period.
 	NoData bool
+	// Awaited says that GPUs were seen, and that there is a report of them soon.
+	Awaited bool
 	// HasContracts says that the contract file has contracts.
 	HasContracts bool
 	Now          time.Time

@@ -75,6 +75,9 @@ func TestPageAsServed(t *testing.T) {
 	golden(t, "no-data.html", render(t, web.Page{
 		Problem: "no data for 2026-07: the store holds no records yet", NoData: true, HasContracts: true, Query: url.Values{"month": {"2026-07"}},
 	}))
+	golden(t, "awaited.html", render(t, web.Page{
+		Problem: "no data for 2026-11 yet: seen since 10:00:37 UTC: 2 GPUs of 1 node (gpu-0)", NoData: true, Awaited: true, HasContracts: true,
+	}))
 	golden(t, "no-contracts.html", render(t, web.Page{Problem: "no data for 2026-11: the store holds no records yet", NoData: true}))
 }
 
