@@ -51,6 +51,6 @@ the driver library and nothing else: no DCGM, no nvidia-smi, no root.`,
 		SilenceUsage:  true,
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	cmd.AddCommand(newRun(), newUp(), newWorker(), newPause(), newResume(), newStatus(), newScan(), newDoctor(), newMetrics(), newProbe(), newMan(cmd))
+	cmd.AddCommand(newRun(), newUp(), newDown(), newWorker(), newPause(), newResume(), newStatus(), newScan(), newDoctor(), newMetrics(), newProbe(), newMan(cmd))
 	return cmd
 }

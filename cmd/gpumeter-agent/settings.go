@@ -61,6 +61,9 @@ func fillFrom(flags *pflag.FlagSet, file string, text []byte) error {
 	return nil
 }
 
+// plainName is the name of a variable.
+var plainName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
 var settingLine = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*)=(.*)$`)
 
 // parseSettings reads a file as systemd's EnvironmentFile= does, as far as such

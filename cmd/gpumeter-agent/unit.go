@@ -69,34 +69,28 @@ func (u *unit) ask(ctx context.Context, args ...string) error {
 
 // start enables the unit, and starts it, anew if its settings changed.
 func (a *upArgs) start(ctx context.Context, changed bool) error {
-	var steps [][]string
+	var verbs []string
 	if !a.unit.enabled(ctx) {
-		steps = append(steps, []string{"enable", a.unit.name})
+		verbs = append(verbs, "enable")
 	}
 	switch active := a.unit.active(ctx); {
 	case !active:
-		steps = append(steps, []string{"start", a.unit.name})
+		verbs = append(verbs, "start")
 	case changed:
-		steps = append(steps, []string{"restart", a.unit.name})
+		verbs = append(verbs, "restart")
 	}
-	for _, s := range steps {
-		call := "systemctl " + strings.Join(s, " ")
-		if a.dryRun {
-			fmt.Fprintln(a.out, "would call "+call)
-			continue
+	for _, verb := range verbs {
+		if err := a.call(ctx, verb); err != nil {
+			return err
 		}
-		if err := a.unit.ask(ctx, s...); err != nil {
-			return fmt.Errorf("%w (journalctl -u %s has the agent's own words)", err, a.unit.name)
-		}
-		fmt.Fprintln(a.out, "called "+call)
 	}
 	switch {
-	case a.dryRun && len(steps) == 0 && !changed:
+	case a.dryRun && a.taken == 0:
 		fmt.Fprintln(a.out, "nothing would change")
 		return nil
 	case a.dryRun:
 		return nil
-	case len(steps) == 0:
+	case len(verbs) == 0:
 		fmt.Fprintln(a.out, "nothing had to be changed")
 	}
 	if !a.unit.active(ctx) {

@@ -1,14 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -16,19 +12,16 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/gpumeter/gpumeter/cmd/internal/doctor"
-	"github.com/gpumeter/gpumeter/cmd/internal/file"
 )
 
 // upArgs is what `gpumeter-agent up` is asked.
 type upArgs struct {
+	steps
 	join      string
 	config    config
 	token, ca string // that were given, and not those of before
 	at        installed
-	dryRun    bool
 	given     *pflag.FlagSet
-	unit      unit
-	out       io.Writer
 }
 
 // notKept are flags of up that are no settings, or are kept elsewhere: the token
@@ -36,7 +29,7 @@ type upArgs struct {
 var notKept = []string{"join", "collector", "token-file", "ca-file", "env-file", "config", "dry-run"}
 
 func newUp() *cobra.Command {
-	a := upArgs{at: installed{makes: true}, unit: unit{name: agentUnit, running: systemdRuns}}
+	a := upArgs{at: installed{makes: true}, steps: steps{unit: unit{name: agentUnit, running: systemdRuns}}}
 	cmd := &cobra.Command{
 		Use:   "up --join URL",
 		Short: "Meter this node for a collector, from now on",
@@ -48,7 +41,7 @@ the agent's own state.
 
 Every flag of run may be given with it, and is kept too. What was kept before, and
 is not given, stays as it is. Called again, it changes what is different, and
-starts the agent anew only then.`,
+starts the agent anew only then. gpumeter-agent down undoes it.`,
 		Example: `  # the package is installed: meter this node from now on
   sudo gpumeter-agent up --join https://gpumeter.example:9410 --token-file agent.token
 
@@ -113,7 +106,7 @@ func (a *upArgs) run(ctx context.Context) error {
 		return a.foreground(ctx)
 	}
 	for i := range changes {
-		if err := a.apply(&changes[i]); err != nil {
+		if err := a.write(&changes[i]); err != nil {
 			return err
 		}
 	}
@@ -173,14 +166,6 @@ func (a *upArgs) tell(r *doctor.Report) error {
 	return nil
 }
 
-// change is a file that is to have other content.
-type change struct {
-	path    string
-	content []byte
-	mode    fs.FileMode
-	what    string // for people
-}
-
 // plan returns the files that differ from what they should be, those first that
 // others name. The settings hold no secrets.
 func (a *upArgs) plan(settings []setting) ([]change, error) {
@@ -193,7 +178,8 @@ func (a *upArgs) plan(settings []setting) ([]change, error) {
 			return nil, err
 		}
 	}
-	want := []change{{path: a.at.env, content: putSettings(old, settings), mode: 0o644, what: "the settings"}}
+	env := putSettings(remember(old, settings, a.own()), settings)
+	want := []change{{path: a.at.env, content: env, mode: 0o644, what: "the settings"}}
 	for _, copied := range []struct {
 		from, to, what string
 		mode           fs.FileMode
@@ -223,6 +209,24 @@ func (a *upArgs) plan(settings []setting) ([]change, error) {
 	return out, nil
 }
 
+// own names the files beside the settings that up writes and down removes: not
+// one that stood there and was given by its own name.
+func (a *upArgs) own() []string {
+	var out []string
+	for _, f := range []struct{ from, name string }{{a.ca, caName}, {a.token, tokenName}} {
+		if f.from != "" && !sameFile(f.from, a.at.beside(f.name)) {
+			out = append(out, f.name)
+		}
+	}
+	return out
+}
+
+func sameFile(a, b string) bool {
+	x, err := os.Stat(a)
+	y, err2 := os.Stat(b)
+	return err == nil && err2 == nil && os.SameFile(x, y)
+}
+
 // freeToken makes sure that the agent takes the token that the unit gives it: what
 // names another file goes before that.
 func (a *upArgs) freeToken(settings []setting, env []byte) ([]setting, error) {
@@ -240,43 +244,6 @@ func (a *upArgs) freeToken(settings []setting, env []byte) ([]setting, error) {
 		return nil, fmt.Errorf("nothing was changed: %s names a token_file, which the agent would take instead: take that line out", a.at.file)
 	}
 	return settings, nil
-}
-
-// done reports whether the file is as it should be.
-func (c *change) done() (bool, error) {
-	info, err := os.Stat(c.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	text, err := os.ReadFile(c.path)
-	return err == nil && bytes.Equal(text, c.content) && info.Mode().Perm() == c.mode, err
-}
-
-// apply writes a file, or says that it would.
-func (a *upArgs) apply(c *change) error {
-	if a.dryRun {
-		fmt.Fprintf(a.out, "would write %s to %s\n", c.what, c.path)
-		return nil
-	}
-	if err := os.MkdirAll(filepath.Dir(c.path), 0o755); err != nil {
-		return needsRoot(err)
-	}
-	if err := file.Replace(c.path, c.content, c.mode); err != nil {
-		return needsRoot(err)
-	}
-	fmt.Fprintf(a.out, "wrote %s to %s\n", c.what, c.path)
-	return nil
-}
-
-// needsRoot says what to do about a file that this user may not write.
-func needsRoot(err error) error {
-	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("%w (call it as root: sudo gpumeter-agent up …)", err)
-	}
-	return err
 }
 
 // foreground runs the agent here.

@@ -61,6 +61,8 @@ echo "$*" >> calls
 case "$1" in
 enable) touch enabled ;;
 start|restart) if test -e broken; then echo "Job failed." >&2; exit 1; fi; touch active ;;
+disable) if test -e stuck; then echo "Access denied." >&2; exit 1; fi; rm -f enabled active ;;
+clean) test ! -e active || exit 1 ;;
 esac
 `
 
@@ -93,7 +95,12 @@ func (s *station) write(name, text string, mode os.FileMode) {
 // up calls up in a process of its own, and returns what it said and its status.
 func (s *station) up(args ...string) (string, int) {
 	s.t.Helper()
-	cmd := exec.Command(os.Args[0], slices.Concat([]string{"up"}, s.args, args)...)
+	return s.agent(slices.Concat([]string{"up"}, s.args, args)...)
+}
+
+func (s *station) agent(args ...string) (string, int) {
+	s.t.Helper()
+	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append(os.Environ(), commandEnv+"=1", "GPUMETER_SIM_SCENARIO="+filepath.Join(s.dir, "scenario"), systemdEnv+"="+s.dir,
 		"GPUMETER_TEST_UNIT="+s.dir, "PATH="+filepath.Join(s.dir, "bin")+":"+os.Getenv("PATH"))
 	var out bytes.Buffer
