@@ -15,7 +15,7 @@ packages images release e2e-packages: export SOURCE_DATE_EPOCH := $(shell git lo
 packages images release e2e-packages: export TZ := UTC
 packages images release e2e-packages: export LC_ALL := C
 
-.PHONY: packages images release reproduce e2e-packages cross-tools $(ARCHES:%=stage-%)
+.PHONY: packages images release reproduce e2e-packages e2e-debian12 cross-tools $(ARCHES:%=stage-%)
 
 # The compilers of the other architecture, as Debian names their packages.
 CROSS = $(addsuffix $(if $(filter arm64,$(shell $(GO) env GOARCH)),-x86-64,-aarch64)-linux-gnu,gcc g++)
@@ -74,6 +74,19 @@ e2e-packages: sim ## as root: install the packages in a real systemd, upgrade, r
 	@$(MAKE) --no-print-directory -C sim/driver OUT=$(CURDIR)/bin/stage/arm64/sim CC=$(TRIPLE_arm64)-gcc $(CURDIR)/bin/stage/arm64/sim/libnvidia-ml.so.1
 	GPUMETER_E2E_ROOT=$(CURDIR)/$(ROOT) GPUMETER_PACKAGES_BEFORE=$(CURDIR)/bin/packages/before GPUMETER_PACKAGES=$(CURDIR)/bin/packages/now \
 		GPUMETER_STAGE=$(CURDIR)/bin/stage $(GO) test -count=1 -timeout 30m -v -tags e2e_packages ./e2e/packages
+
+# A Debian with nothing but what the README names, which takes half a minute once.
+BARE := bin/tools/bare.tar
+
+$(BARE):
+	@mkdir -p $(@D)
+	mmdebstrap --quiet --variant=minbase --include=make,g++,git,ca-certificates bookworm $@
+
+e2e-debian12: ## as root: make run and make test of the last commit, by a newcomer on a bare Debian 12
+	@command -v systemd-nspawn >/dev/null && command -v mmdebstrap >/dev/null || { echo "installing systemd-container and mmdebstrap"; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends systemd-container mmdebstrap >/dev/null; }
+	@$(MAKE) --no-print-directory $(BARE)
+	@e2e/debian12/run.sh $(BARE)
 
 # docker build reads the files as well, with --platform. The base is a tag that moves; name
 # one by its digest for images that can be built again: make images BASE=…@sha256:….
