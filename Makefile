@@ -17,7 +17,7 @@ LINK    := -s -w -X main.version=$(VERSION)
 TOOL    := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help tools build sim run test lint race fuzz torture e2e e2e-slurm e2e-clickhouse e2e-kubernetes chart servers bench bench-plot gpu-check dashboards man clean
+.PHONY: help tools build sim run test lint race fuzz torture e2e e2e-slurm e2e-clickhouse e2e-kubernetes chart servers bench bench-plot screenshot gpu-check dashboards man clean
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -123,6 +123,10 @@ bench: tools sim ## measure what is held to a figure, beside the bare engine, an
 
 bench-plot: tools ## measure how reports grow with fleet and span, and draw docs/performance.svg
 	@$(GO) run ./bench -plot docs/performance.svg
+
+screenshot: build ## take the picture of the README anew: the demo's page in Chromium
+	@command -v chromium >/dev/null || { echo "installing chromium"; apt-get update -qq && apt-get install -y -qq chromium >/dev/null; }
+	@$(GO) run ./docs/img
 
 gpu-check: build ## on a machine with GPUs: ask the driver for everything, measure the agent, print a page for docs/hardware
 	@bin/gpumeter-agent probe

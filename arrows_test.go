@@ -68,6 +68,7 @@ var rules = []rule{
 	{"sim/driver", []string{}, "the simulated driver is plain C"},
 	{"sim", append([]string{module + "/sim/"}, vocabulary...), "a simulated fleet knows the vocabulary only"},
 	{"packaging/bom", []string{}, "a bill of materials is what Go noted in a program"},
+	{"docs/img", []string{}, "a picture is what the demo and Chromium show"},
 	{"bench", []string{}, "a table is made of what go test prints"},
 	{"cmd", []string{"*"}, "the commands know everybody"},
 }
