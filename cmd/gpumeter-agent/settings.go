@@ -188,14 +188,19 @@ func given(flags *pflag.FlagSet, without ...string) ([]setting, error) {
 		if skip[f.Name] {
 			return
 		}
-		value := f.Value.String()
-		if list, ok := f.Value.(pflag.SliceValue); ok {
-			value = strings.Join(list.GetSlice(), ",")
-		}
+		value := valueOf(f)
 		if strings.ContainsAny(value, "\n\r\x00") {
 			wrong = fmt.Errorf("--%s has a line break in it", f.Name)
 		}
 		out = append(out, variable(f.Name, value))
 	})
 	return out, wrong
+}
+
+// valueOf is what a flag has, as it can be given.
+func valueOf(f *pflag.Flag) string {
+	if list, ok := f.Value.(pflag.SliceValue); ok {
+		return strings.Join(list.GetSlice(), ",")
+	}
+	return f.Value.String()
 }

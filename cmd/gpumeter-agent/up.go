@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -66,12 +67,14 @@ starts the agent anew only then. gpumeter-agent down undoes it.`,
 	f.StringVar(&a.join, "join", "", "URL of the collector, https://HOST[:PORT]")
 	f.BoolVar(&a.dryRun, "dry-run", false, "say what would be done, and do nothing")
 	_ = f.MarkHidden("collector") // it is --join here
-	cobra.CheckErr(cmd.MarkFlagRequired("join"))
 	return cmd
 }
 
 // run joins, or says in one sentence why not, and then nothing was changed.
 func (a *upArgs) run(ctx context.Context) error {
+	if a.join == "" {
+		return usageError{errors.New("which collector? Name it with --join https://HOST[:PORT]")}
+	}
 	if err := a.given.Set("collector", a.join); err != nil {
 		return usageError{err}
 	}
@@ -253,19 +256,43 @@ func (a *upArgs) foreground(ctx context.Context) error {
 		return nil
 	}
 	fmt.Fprintf(a.out, "The agent runs in the foreground, until Ctrl-C: %s. Another terminal shows what it does:\n", a.unit.why)
-	a.next("")
+	a.next("", a.told()...)
 	return run(ctx, a.config)
 }
 
-// next says how to see what the agent does.
-func (a *upArgs) next(more string) {
+// next says how to see what the agent does. The doctor of an agent without a unit
+// is told what that was told.
+func (a *upArgs) next(more string, told ...string) {
 	state := ""
 	if a.config.State != defaultState {
-		state = " --state " + a.config.State
+		state = " --state " + word(a.config.State)
 	}
-	fmt.Fprintf(a.out, "  gpumeter-agent status%[1]s   # the GPUs, and who says where the node stands\n  gpumeter-agent doctor%[1]s   # whether anything stands in the way\n%[2]s", state, more)
+	asked := state
+	if len(told) > 0 {
+		asked = " " + strings.Join(told, " ")
+	}
+	fmt.Fprintf(a.out, "  gpumeter-agent status%s   # the GPUs, and who says where the node stands\n  gpumeter-agent doctor%s   # whether anything stands in the way\n%s", state, asked, more)
 	if len(a.config.Listen) > 0 && a.config.WebConfig == "" {
 		fmt.Fprintf(a.out, "  curl http://%s/metrics\n", a.config.Listen[0])
 	}
 	fmt.Fprintf(a.out, "Its first records reach the collector when the minute is over, and are in its report two minutes later.\n")
+}
+
+// told are the flags that were given, each a word for a shell.
+func (a *upArgs) told() []string {
+	var out []string
+	a.given.Visit(func(f *pflag.Flag) {
+		if f.Name != "join" && f.Name != "dry-run" { // the flag collector has what join had
+			out = append(out, word("--"+f.Name+"="+valueOf(f)))
+		}
+	})
+	return out
+}
+
+// word writes a value as one word for a shell.
+func word(s string) string {
+	if s != "" && plainValue.MatchString(s) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

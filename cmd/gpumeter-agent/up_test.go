@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -211,7 +212,8 @@ func TestUpWritesNothingWhereItCannotJoin(t *testing.T) {
 			t.Errorf("systemctl was called: %s", calls)
 		}
 	})
-	f(`required flag(s) "join" not set`, 2)
+	f("which collector? Name it with --join https://HOST[:PORT]", 2)
+	f(`address "10.0.0.1:9410": want https://HOST[:PORT][/PATH]. Give the address`, 1, "--join", "10.0.0.1:9410")
 	f("plain http goes to loopback only", 1, "--join", "http://gpumeter.example:9410")
 	f("connection refused", 1, "--join", gone.URL)
 	f("is no collector: status 404", 1, "--join", page.URL)
@@ -303,5 +305,28 @@ func TestUpRunsInTheForegroundWithoutThePackage(t *testing.T) {
 	err = cmd.Wait()
 	if said := said(); err != nil || !strings.Contains(said, "runs in the foreground, until Ctrl-C: systemd is not in charge here") || s.files() != "" {
 		t.Errorf("%v, files %q: %s", err, s.files(), said)
+	}
+	// What it says of the doctor has the doctor look with the agent's settings.
+	m := regexp.MustCompile(`(?m)^  gpumeter-agent doctor (.*)   #`).FindStringSubmatch(said())
+	if m == nil {
+		t.Fatalf("it names no doctor: %s", said())
+	}
+	doctor := newDoctor()
+	if err := doctor.ParseFlags(strings.Fields(m[1])); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"collector": c.URL, "state": filepath.Join(s.dir, "state"), "token-file": filepath.Join(s.dir, "token"), "cloud": "off"} {
+		if got := doctor.Flags().Lookup(name).Value.String(); got != want {
+			t.Errorf("the doctor has %s %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestWordsAreForAShell(t *testing.T) {
+	for _, s := range []string{"", "a b", "it's", "$HOME", "`id`", `\`, "plain-1.2:3/4", "*"} {
+		out, err := exec.CommandContext(t.Context(), "sh", "-c", "printf %s "+word(s)).Output()
+		if err != nil || string(out) != s {
+			t.Errorf("%q became %q, %v", s, out, err)
+		}
 	}
 }

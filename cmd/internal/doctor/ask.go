@@ -138,8 +138,11 @@ func question(ctx context.Context, t Target) (*http.Request, *http.Client, error
 // network in TLS only: plain http is for loopback.
 func ParseURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
+	if err != nil && strings.Contains(s, "@") {
+		return nil, errors.New("address: want https://HOST[:PORT][/PATH]") // there may be a password in it
+	}
 	if err != nil {
-		return nil, fmt.Errorf("address: %w", err)
+		return nil, fmt.Errorf("address %q: want https://HOST[:PORT][/PATH]", s)
 	}
 	ip := net.ParseIP(u.Hostname())
 	loopback := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
