@@ -195,9 +195,13 @@ func checkNodes(s *siteFacts) []doctor.Finding {
 	case s.answer.Page == "":
 		return one(doctor.Leave("No collector says which nodes report."))
 	case reporting+silent == 0:
-		return one(doctor.Warn("No node reports to the collector.", "On each node: sudo gpumeter-agent up --join URL --token-file FILE, or the Helm chart; then wait two minutes."))
+		return one(doctor.Warn("No node reports to the collector.", "On each node: "+join(s.answer.Target.URL)+", or the Helm chart; then wait two minutes."))
 	}
-	text := fmt.Sprintf("%.0f of %s report.", reporting, counted(int(reporting+silent), "node"))
+	verb := "report"
+	if reporting == 1 {
+		verb = "reports"
+	}
+	text := fmt.Sprintf("%.0f of %s %s.", reporting, counted(int(reporting+silent), "node"), verb)
 	out := one(doctor.Ok(text))
 	if silent > 0 {
 		out = one(doctor.Warn(text+" The others are silent, and their GPUs unobserved.", "On a silent node, ask gpumeter-agent doctor."))
@@ -206,6 +210,15 @@ func checkNodes(s *siteFacts) []doctor.Finding {
 		out = append(out, doctor.Warn(fmt.Sprintf("GPUs that are missing from nodes that report: %.0f. They count as unhealthy.", missing), "On such a node, ask gpumeter-agent scan."))
 	}
 	return out
+}
+
+// join is the command by which a node joins a collector: one on loopback asks for
+// no token, and is for this machine alone.
+func join(url string) string {
+	if strings.HasPrefix(url, "http://") {
+		return "sudo gpumeter-agent up --join " + url
+	}
+	return "sudo gpumeter-agent up --join " + url + " --token-file FILE"
 }
 
 // checkNode is what the agent found on this node. What is about the collector

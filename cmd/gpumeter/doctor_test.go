@@ -108,6 +108,12 @@ var ailments = []struct {
 	{"a data folder of another user", func(s *siteFacts) { s.data.err = &fs.PathError{Op: "open", Path: "/data", Err: fs.ErrPermission} }},
 	{"a silent node", says(`gpumeter_fleet_nodes{cloud="azure",state="silent"} 1`)},
 	{"no node", func(s *siteFacts) { s.answer.Page = "\ngpumeter_collector_info{} 1\n" }},
+	{"one node of one", func(s *siteFacts) {
+		s.answer.Page = strings.ReplaceAll(strings.ReplaceAll(s.answer.Page, "} 4\n", "} 1\n"), "} 5\n", "} 0\n")
+	}},
+	{"no node, and a collector on this machine", func(s *siteFacts) {
+		s.answer.Target.URL, s.answer.Page = "http://127.0.0.1:9410", "\ngpumeter_collector_info{} 1\n"
+	}},
 	{"a missing GPU", says(`gpumeter_fleet_gpus{cloud="aws",state="missing"} 1`)},
 	{"a node that is well", func(s *siteFacts) {
 		s.node = &doctor.Report{Findings: []doctor.Finding{{Check: "driver", What: "Driver 580 answers."}}}
