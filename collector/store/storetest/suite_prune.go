@@ -99,19 +99,34 @@ func quiet(t *testing.T, st store.Store, hours int) {
 	add(t, st, batches)
 }
 
+// unitIn returns the unit of the one GPU that was in a node.
+func unitIn(t *testing.T, st store.Store, node string) int64 {
+	t.Helper()
+	presence, err := st.Presence(context.Background())
+	if err != nil {
+		t.Fatalf("presence: %v", err)
+	}
+	i := slices.IndexFunc(presence, func(p contract.Presence) bool { return p.Node == node })
+	if i < 0 {
+		t.Fatalf("nothing was present in %s: %v", node, presence)
+	}
+	return presence[i].Unit
+}
+
 func keepsWhatIsWanted(t *testing.T, open Open) {
 	st := fresh(t, open)
 	quiet(t, st, 12)
 	p := wide
 	p.FromMs, p.ToMs = t0+2*hour, t0+10*hour+minute
-	p.Keep = []contract.Span{{Unit: 1, FromMs: t0 + 5*hour - 1, ToMs: t0 + 6*hour + 1}, {Unit: 99, FromMs: t0, ToMs: t0 + 12*hour}}
-	p.Same = []contract.Query{{Edges: []int64{t0, t0 + 8*hour + minute, t0 + 9*hour}, Spans: []contract.Span{{Unit: 1, FromMs: t0, ToMs: t0 + 12*hour}}}}
+	unit := unitIn(t, st, "node-1")
+	p.Keep = []contract.Span{{Unit: unit, FromMs: t0 + 5*hour - 1, ToMs: t0 + 6*hour + 1}, {Unit: 99, FromMs: t0, ToMs: t0 + 12*hour}}
+	p.Same = []contract.Query{{Edges: []int64{t0, t0 + 8*hour + minute, t0 + 9*hour}, Spans: []contract.Span{{Unit: unit, FromMs: t0, ToMs: t0 + 12*hour}}}}
 	// The hours 4, 5, 6 are wanted, 8 is cut.
 	if n := prune(t, st, p); n != 4*6 {
 		t.Errorf("%d records were pruned, want those of 4 hours", n)
 	}
 	left := map[int64]bool{}
-	err := st.Entries(context.Background(), []contract.Span{{Unit: 1, FromMs: t0, ToMs: t0 + 12*hour}}, func(e store.Entry) error {
+	err := st.Entries(context.Background(), []contract.Span{{Unit: unit, FromMs: t0, ToMs: t0 + 12*hour}}, func(e store.Entry) error {
 		left[(e.StartMs-t0)/hour] = true
 		return nil
 	})
@@ -154,7 +169,7 @@ func countsOnceWhatComesYearsLate(t *testing.T, open Open) {
 	r.Shuffle(len(late), func(i, j int) { late[i], late[j] = late[j], late[i] })
 	r = rand.New(rand.NewPCG(2, 17))
 	addAll(t, r, late, st, model)
-	whole := contract.Query{Edges: []int64{t0, t0 + calmHours*hour}, Spans: []contract.Span{{Unit: 1, FromMs: t0, ToMs: t0 + calmHours*hour}}}
+	whole := contract.Query{Edges: []int64{t0, t0 + calmHours*hour}, Spans: []contract.Span{{Unit: unitIn(t, st, "node-1"), FromMs: t0, ToMs: t0 + calmHours*hour}}}
 	want := contract.Answer{Sums: []contract.Sum{busySum(0, 0, calmHours*hour)}, Overlaps: calmHours * 6}
 	wantAnswer(t, query(t, st, whole), want)
 	compareCalm(t, st, model, nil, r)
@@ -191,7 +206,9 @@ func remembersWhoOwned(t *testing.T, open Open) {
 	defer closeStore(t, st)
 	add(t, st, []usage.Sealed{moved(101, t0+5*hour+20*minute)})
 	prune(t, st, wide) // makes hour records anew
-	both := contract.Query{Edges: []int64{t0, t0 + 12*hour}, Spans: []contract.Span{{Unit: 1, FromMs: t0, ToMs: t0 + 12*hour}, {Unit: 2, FromMs: t0, ToMs: t0 + 12*hour}}}
+	both := contract.Query{Edges: []int64{t0, t0 + 12*hour}, Spans: []contract.Span{
+		{Unit: unitIn(t, st, "node-1"), FromMs: t0, ToMs: t0 + 12*hour}, {Unit: unitIn(t, st, "node-2"), FromMs: t0, ToMs: t0 + 12*hour},
+	}}
 	wantAnswer(t, query(t, st, both), contract.Answer{Sums: []contract.Sum{busySum(0, 0, 12*hour)}, Overlaps: 2})
 }
 
@@ -199,7 +216,7 @@ func dividesHoursThatAreGone(t *testing.T, open Open) {
 	st := fresh(t, open)
 	quiet(t, st, 12)
 	prune(t, st, wide)
-	q := contract.Query{Edges: []int64{t0 + 3*hour + 20*minute, t0 + 6*hour}, Spans: []contract.Span{{Unit: 1, FromMs: t0, ToMs: t0 + 4*hour + minute}}}
+	q := contract.Query{Edges: []int64{t0 + 3*hour + 20*minute, t0 + 6*hour}, Spans: []contract.Span{{Unit: unitIn(t, st, "node-1"), FromMs: t0, ToMs: t0 + 4*hour + minute}}}
 	hourOf := func(n int64) contract.Straddle {
 		return contract.Straddle{Record: busy("GPU-a", t0+n*hour, t0+(n+1)*hour)}
 	}
