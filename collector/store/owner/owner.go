@@ -36,11 +36,20 @@ type Claim struct {
 	Stream
 	Seq  uint64
 	Unit int64 // under which the store has the records; it decides nothing
+	// Fixed claims own before all others: what they were made of is gone, and
+	// owned before these came.
+	Fixed bool
 	Span
 }
 
 // compare is negative if c owns what both claim, 0 if one batch claims both.
 func (c *Claim) compare(o *Claim) int {
+	if c.Fixed != o.Fixed {
+		if c.Fixed {
+			return -1
+		}
+		return 1
+	}
 	return cmp.Or(c.Stream.Compare(o.Stream), cmp.Compare(c.Seq, o.Seq))
 }
 
