@@ -81,7 +81,7 @@ tls-cert and tls-key for the files that no flag names.`,
 	f.StringVar(&a.Backups.Dir, "backups", "", "folder of its own to back the embedded store up into, while it is used")
 	f.DurationVar(&a.Backups.Every, "backup-every", 24*time.Hour, "time between backups")
 	f.IntVar(&a.Backups.Keep, "backup-keep", 7, "backups to keep; older ones of this collector are deleted")
-	f.StringVar(&a.KeepMinutes, "keep-minutes", "35d", "how long the embedded store keeps records that say no more than their hour records, such as 35d; 0 is for ever")
+	f.StringVar(&a.KeepMinutes, "keep-minutes", "35d", "how long records are kept that say no more than their hour records, such as 35d; 0 is for ever")
 	f.StringVar(&a.LogLevel, "log-level", "info", "debug, info, warn or error")
 	return cmd
 }

@@ -23,7 +23,7 @@ func (d *DB) Append(ctx context.Context, batches []usage.Sealed) ([]store.Status
 			ids = append(ids, batches[i].Batch.ID())
 		}
 		var err error
-		if w.known, err = d.lookUpIDs(ctx, ids); err != nil {
+		if w.known, w.prunings, err = d.lookUpIDs(ctx, ids); err != nil {
 			return err
 		}
 		for i := range batches {
@@ -43,7 +43,7 @@ func (d *DB) Quarantine(ctx context.Context, id usage.ID, s usage.Sealed, reason
 		return fmt.Errorf("quarantine batch %q: its identity is not text", id)
 	}
 	err := d.transact(ctx, func(w *draft) error {
-		known, err := d.lookUpIDs(ctx, []usage.ID{id})
+		known, _, err := d.lookUpIDs(ctx, []usage.ID{id})
 		if err != nil {
 			return err
 		}
@@ -79,6 +79,7 @@ func (d *DB) transact(ctx context.Context, f func(*draft) error) error {
 // taken is what is there under one identity.
 type taken struct {
 	committed bool
+	gone      bool         // a pruning merged it: of what it said, its sums are left
 	first     usage.Hash   // of the batch that counts, if committed
 	others    []usage.Hash // kept aside
 }
@@ -97,9 +98,10 @@ func (t taken) has(h usage.Hash) bool {
 
 // draft is what one call adds to the tables.
 type draft struct {
-	known   map[usage.ID]taken
-	batches []*usage.Sealed
-	aside   []asideRow
+	known    map[usage.ID]taken
+	prunings map[uint32]pruning // that count, by day
+	batches  []*usage.Sealed
+	aside    []asideRow
 }
 
 type asideRow struct {
@@ -120,6 +122,8 @@ func (w *draft) put(s *usage.Sealed) store.Status {
 	id := s.Batch.ID()
 	t := w.known[id]
 	switch {
+	case t.gone:
+		return store.Duplicate
 	case !t.committed && len(t.others) == 0:
 		w.known[id] = taken{committed: true, first: s.Hash}
 		w.batches = append(w.batches, s)
@@ -151,7 +155,7 @@ func (d *DB) write(ctx context.Context, w *draft) error {
 	failed := make([]error, len(d.shards))
 	var writing sync.WaitGroup
 	for i, s := range d.shards {
-		writing.Go(func() { failed[i] = d.writePart(ctx, s, &shares[i], nowMs) })
+		writing.Go(func() { failed[i] = d.writePart(ctx, s, &shares[i], w.prunings, nowMs) })
 	}
 	writing.Wait()
 	return errors.Join(failed...)
@@ -163,9 +167,9 @@ type share struct {
 	aside   []asideRow
 }
 
-func (d *DB) writePart(ctx context.Context, s *shard, p *share, nowMs int64) error {
+func (d *DB) writePart(ctx context.Context, s *shard, p *share, prunings map[uint32]pruning, nowMs int64) error {
 	v := d.words.newVocabulary(p.batches)
-	for _, t := range append(v.tables(), asideTable(p.aside, nowMs), batchTable(p.batches, nowMs)) {
+	for _, t := range append(v.tables(), asideTable(p.aside, nowMs), batchTable(p.batches, prunings, nowMs)) {
 		if err := s.insert(ctx, t); err != nil {
 			return err
 		}

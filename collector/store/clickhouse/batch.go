@@ -6,7 +6,7 @@ import (
 )
 
 const batchColumns = "agent, epoch, seq, hash, prev_hash, evidence, node, node_name, received_ms, interval_ms, clock_offset_ms, " +
-	"from_ms, to_ms, day, long, " +
+	"from_ms, to_ms, day, part, " +
 	"records.unit, records.holder, records.reason, records.start_ms, records.end_ms, " +
 	"records.unhealthy_ms, records.unallocated_ms, records.idle_ms, records.unmeasured_ms, records.busy_ms, " +
 	"records.sm_active_ms, records.sm_known_ms, records.energy_mj, records.energy_known_ms, " +
@@ -14,8 +14,9 @@ const batchColumns = "agent, epoch, seq, hash, prev_hash, evidence, node, node_n
 
 // batchTable returns a row for each batch. Where a batch stands follows from
 // its content alone, so that it stands in one place however often it is
-// written.
-func batchTable(batches []*usage.Sealed, nowMs int64) rows {
+// written. When it was received is not before what counts of its day after the
+// prunings, whatever the clock says.
+func batchTable(batches []*usage.Sealed, prunings map[uint32]pruning, nowMs int64) rows {
 	t := rows{table: "batches", columns: batchColumns}
 	for _, s := range batches {
 		b := &s.Batch
@@ -23,8 +24,8 @@ func batchTable(batches []*usage.Sealed, nowMs int64) rows {
 		number := nameOfNode(&node)
 		x := hullOf(b)
 		p := partitionOf(b, x)
-		row := []any{b.Agent, b.Epoch, b.Seq, s.Hash[:], prevHash(b), string(b.Evidence), number, b.Node.Name, nowMs,
-			b.IntervalMs, b.ClockOffsetMs, x.FromMs, x.ToMs, p.day, p.long}
+		row := []any{b.Agent, b.Epoch, b.Seq, s.Hash[:], prevHash(b), string(b.Evidence), number, b.Node.Name, max(nowMs, prunings[p.day].sinceMs),
+			b.IntervalMs, b.ClockOffsetMs, x.FromMs, x.ToMs, p.day, p.part}
 		row = append(row, recordColumns(b, number)...)
 		t.list = append(t.list, append(row, eventColumns(b)...))
 	}
@@ -38,7 +39,7 @@ func partitionOf(b *usage.Batch, hull owner.Span) partition {
 		p.day = dayOf(b.Events[0].AtMs)
 	}
 	if p.day == 0 || hull.ToMs-hull.FromMs > dayMs {
-		p.long = 1
+		p.part = partLong
 	}
 	return p
 }

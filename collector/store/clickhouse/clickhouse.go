@@ -58,6 +58,7 @@ type DB struct {
 	id      string
 	words   words
 	memo    memo
+	gone    gone
 
 	// writing is held from the look at what is there until what is missing is
 	// durable, so that one collector never disputes with itself.

@@ -115,11 +115,11 @@ type block struct {
 // returns finds where feeds went back in time: the spans of batches that
 // overlap others of their feed, as when a clock was set back.
 func (v view) returns(ctx context.Context, within owner.Span) (map[feed][]owner.Span, error) {
-	asked, err := v.dayTable([]owner.Span{within})
+	asked, err := v.partTable([]owner.Span{within})
 	if err != nil {
 		return nil, err
 	}
-	blocks, err := gather(ctx, v.DB, ask(sqlReturns, bounds(within), asked), func(r driver.Rows) (b block, err error) {
+	blocks, err := gather(ctx, v.DB, v.ask(sqlReturns, bounds(within), asked), func(r driver.Rows) (b block, err error) {
 		var from, to []int64
 		err = r.Scan(&b.agent, &b.epoch, &b.FromMs, &b.ToMs, &from, &to)
 		for i := range min(len(from), len(to)) {
@@ -150,12 +150,14 @@ func (v view) claimsTo(ctx context.Context, disputes []dispute, units map[int64]
 	if err != nil {
 		return nil, err
 	}
-	asked, err := v.dayTable([]owner.Span{within})
+	asked, err := v.partTable([]owner.Span{within})
 	if err != nil {
 		return nil, err
 	}
 	return gather(ctx, v.DB, v.ask(sqlDisputed, bounds(within), disputed, asked), func(r driver.Rows) (c owner.Claim, err error) {
-		err = r.Scan(&c.Unit, &c.Agent, &c.Epoch, (*string)(&c.Evidence), &c.Seq, &c.FromMs, &c.ToMs)
+		var fixed uint8
+		err = r.Scan(&c.Unit, &c.Agent, &c.Epoch, (*string)(&c.Evidence), &c.Seq, &c.FromMs, &c.ToMs, &fixed)
+		c.Fixed = fixed == 1
 		c.GPU = units[c.Unit].gpu
 		return c, err
 	})

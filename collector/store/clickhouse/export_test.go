@@ -4,7 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
+	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/gpumeter/gpumeter/collector/store"
 	"github.com/gpumeter/gpumeter/usage"
 )
 
@@ -98,4 +103,45 @@ func (d *DB) BytesOnDisk(ctx context.Context) (uint64, error) {
 		sum += n
 	}
 	return sum, err
+}
+
+// Rows returns how many rows the table of batches has on all shards, counted
+// once they are merged and what was deleted is gone.
+func (d *DB) Rows(ctx context.Context) (sum uint64, err error) {
+	for _, s := range d.shards {
+		err = errors.Join(err, s.do(ctx, func(ctx context.Context, r *replica) error {
+			for busy := uint64(1); busy > 0; time.Sleep(20 * time.Millisecond) {
+				if err := r.each(ctx, query{text: sqlMutations}, func(rows driver.Rows) error { return rows.Scan(&busy) }); err != nil {
+					return err
+				}
+			}
+			var n uint64
+			err := r.conn.QueryRow(ctx, "SELECT count() FROM batches FINAL").Scan(&n)
+			sum += n
+			return err
+		}))
+	}
+	return sum, err
+}
+
+// PruneHalf does all of a pruning of a day, but lets it not count.
+func (d *DB) PruneHalf(ctx context.Context, day uint32, p store.Pruning) error {
+	v, err := d.settle(ctx)
+	if err != nil {
+		return err
+	}
+	known, err := v.told(ctx, everything)
+	if err != nil {
+		return err
+	}
+	x := &dayPruning{view: v, day: day, hours: spanOfDay(day)}
+	x.bound(p, known)
+	if err := x.choose(ctx); err != nil || x.records == 0 {
+		return errors.Join(err, fmt.Errorf("%d records of %d would go", x.records, day))
+	}
+	x.number = x.newNumber()
+	for i, s := range x.shards {
+		err = errors.Join(err, x.write(ctx, s, x.going[i]))
+	}
+	return err
 }

@@ -28,20 +28,21 @@ func scanVersion(r driver.Rows) (v version, err error) {
 	return v, err
 }
 
-// lookUpIDs returns what is there under some identities.
-func (d *DB) lookUpIDs(ctx context.Context, ids []usage.ID) (map[usage.ID]taken, error) {
+// lookUpIDs returns what is there under some identities, and the prunings that
+// count then.
+func (d *DB) lookUpIDs(ctx context.Context, ids []usage.ID) (map[usage.ID]taken, map[uint32]pruning, error) {
 	out := make(map[usage.ID]taken, len(ids))
 	if len(ids) == 0 {
-		return out, nil
+		return out, nil, nil
 	}
 	asked, err := table("asked", ids, func(id usage.ID) []any { return []any{id.Agent, id.Epoch, id.Seq} },
 		ext.Column("agent", "String"), ext.Column("epoch", "String"), ext.Column("seq", "UInt64"))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	committed, err := gather(ctx, d, ask(sqlCommitted, nil, asked), scanVersion)
 	if err != nil {
-		return nil, fmt.Errorf("look up batches: %w", err)
+		return nil, nil, fmt.Errorf("look up batches: %w", err)
 	}
 	for _, v := range committed {
 		if t := out[v.id]; !t.committed || bytes.Compare(v.hash[:], t.first[:]) < 0 {
@@ -53,14 +54,32 @@ func (d *DB) lookUpIDs(ctx context.Context, ids []usage.ID) (map[usage.ID]taken,
 	}
 	aside, err := gather(ctx, d, ask(sqlAside, nil, asked), scanVersion)
 	if err != nil {
-		return nil, fmt.Errorf("look up batches set aside: %w", err)
+		return nil, nil, fmt.Errorf("look up batches set aside: %w", err)
 	}
 	for _, v := range aside {
 		t := out[v.id]
 		t.others = append(t.others, v.hash)
 		out[v.id] = t
 	}
-	return out, nil
+	prunings, err := d.markGone(ctx, ids, out)
+	return out, prunings, err
+}
+
+// markGone says of which identities the batches went. It looks after batches
+// were looked up, as prunings count long before batches are deleted.
+func (d *DB) markGone(ctx context.Context, ids []usage.ID, out map[usage.ID]taken) (map[uint32]pruning, error) {
+	prunings, err := d.readPrunings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		if d.gone.has(id) {
+			t := out[id]
+			t.gone = true
+			out[id] = t
+		}
+	}
+	return prunings, nil
 }
 
 // rest returns the hashes that do not count when another one does.

@@ -17,12 +17,21 @@ import (
 // partition is one of the table batches.
 type partition struct {
 	day  uint32 // YYYYMMDD
-	long uint8
+	part uint64 // partDay, partLong, or the number of a pruning
 }
 
-// part is what is known of the batches of a partition. It does not change.
+// Parts of a day.
+const (
+	partDay  = 0 // batches as they came
+	partLong = 1 // those that reach over more than a day, or are of no day
+)
+
+// part is what is known of the batches of a partition that count. It does not
+// change.
 type part struct {
 	stamp   uint64 // of the partition's rows; 0 if not all of them could be seen
+	sinceMs int64  // what was received before does not count
+	older   bool   // there is such
 	feeds   []numbers
 	bundles []bundle
 }
@@ -39,15 +48,15 @@ type numbers struct {
 type bundle struct {
 	owner.Span
 	print
-	records uint64
+	batches, records, pruned uint64 // how many; pruned is the records that are gone
 }
 
-// print names a set of batches: as none that is there goes away, two that are
-// equal are the same.
-type print struct{ batches, sum uint64 }
+// print names a set of rows: as none that counts goes away but by a pruning, two
+// that are equal are the same.
+type print struct{ count, sum uint64 }
 
 func (p *print) add(o print) {
-	p.batches += o.batches
+	p.count += o.count
 	p.sum += o.sum
 }
 
@@ -86,10 +95,10 @@ type parts struct {
 // partition has more.
 const maxLook = 2_000_000
 
-// look returns what is known of every partition, and reads those that changed.
-// It asks one replica for the stamps first, and then for the rows that the
-// stamps at least name.
-func (s *shard) look(ctx context.Context) (list map[partition]*part, err error) {
+// look returns what is known of every partition that counts after some prunings,
+// and reads those that changed. It asks one replica for the stamps first, and
+// then for the rows that the stamps at least name.
+func (s *shard) look(ctx context.Context, prunings map[uint32]pruning) (list map[partition]*part, err error) {
 	err = s.do(ctx, func(ctx context.Context, r *replica) error {
 		stamps, err := r.stamps(ctx)
 		if err != nil {
@@ -97,27 +106,35 @@ func (s *shard) look(ctx context.Context) (list map[partition]*part, err error) 
 		}
 		list = make(map[partition]*part, len(stamps))
 		var changed []partition
-		expected := map[partition]uint64{}
 		var rows uint64
 		s.parts.mu.Lock()
 		known := s.parts.list
 		s.parts.mu.Unlock()
 		for p, x := range stamps {
-			if old, ok := known[p]; ok && old.stamp == x.name {
+			since, counts := counted(prunings, p)
+			if !counts {
+				continue
+			}
+			if old, ok := known[p]; ok && old.stamp == x.name && old.sinceMs == since {
 				list[p] = old
 				continue
 			}
+			list[p] = &part{stamp: x.name, sinceMs: since}
+			if since > 0 {
+				if err := r.readParts(ctx, list, stamps, since, p); err != nil {
+					return err
+				}
+				continue
+			}
 			if rows += x.rows; rows > maxLook && len(changed) > 0 {
-				if err := r.readParts(ctx, list, changed, expected); err != nil {
+				if err := r.readParts(ctx, list, stamps, 0, changed...); err != nil {
 					return err
 				}
 				changed, rows = nil, x.rows
 			}
-			list[p] = &part{stamp: x.name}
-			expected[p] = x.rows
 			changed = append(changed, p)
 		}
-		return r.readParts(ctx, list, changed, expected)
+		return r.readParts(ctx, list, stamps, 0, changed...)
 	})
 	if err != nil {
 		return nil, err
@@ -141,8 +158,8 @@ func (r *replica) stamps(ctx context.Context) (map[partition]stamp, error) {
 			return err
 		}
 		var p partition
-		if _, err := fmt.Sscanf(strings.ReplaceAll(text, " ", ""), "(%d,%d)", &p.day, &p.long); err != nil {
-			return fmt.Errorf("partition %q of table batches is not of the form (day,long)", text)
+		if _, err := fmt.Sscanf(strings.ReplaceAll(text, " ", ""), "(%d,%d)", &p.day, &p.part); err != nil {
+			return fmt.Errorf("partition %q of table batches is not of the form (day,part)", text)
 		}
 		out[p] = x
 		return nil
@@ -150,46 +167,52 @@ func (r *replica) stamps(ctx context.Context) (map[partition]stamp, error) {
 	return out, err
 }
 
-// readParts reads some partitions into a list that has them. Rows that no quorum
-// has yet have a name and are not seen: such a partition loses its stamp, and is
-// read again.
-func (r *replica) readParts(ctx context.Context, list map[partition]*part, changed []partition, expected map[partition]uint64) error {
+// readParts reads some partitions into a list that has them, of which what was
+// received since counts. Rows that no quorum has yet have a name and are not
+// seen: such a partition loses its stamp, and is read again.
+func (r *replica) readParts(ctx context.Context, list map[partition]*part, stamps map[partition]stamp, since int64, changed ...partition) error {
 	if len(changed) == 0 {
 		return nil
 	}
-	asked, err := partitionTable(changed)
+	asked, err := partitionTable("asked", changed)
 	if err != nil {
 		return err
 	}
-	err = r.each(ctx, ask(sqlPartFeeds, nil, asked), func(rows driver.Rows) error {
+	bound := map[string]int64{"since": since}
+	seen := map[partition]uint64{}
+	err = r.each(ctx, ask(sqlPartFeeds, bound, asked), func(rows driver.Rows) error {
 		var p partition
 		var n numbers
-		var raced uint8
-		var seen uint64
-		err := rows.Scan(&p.day, &p.long, &n.agent, &n.epoch, &n.Lo, &n.Hi, &raced, &seen)
+		var counts, raced uint8
+		var count uint64
+		err := rows.Scan(&p.day, &p.part, &n.agent, &n.epoch, &counts, &n.Lo, &n.Hi, &raced, &count)
 		n.raced = raced == 1
-		expected[p] -= min(expected[p], seen)
-		list[p].feeds = append(list[p].feeds, n)
+		seen[p] += count
+		if counts == 1 {
+			list[p].feeds = append(list[p].feeds, n)
+		} else {
+			list[p].older = true
+		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	for _, p := range changed {
-		if expected[p] > 0 {
+		if seen[p] < stamps[p].rows {
 			list[p].stamp = 0
 		}
 	}
-	return r.each(ctx, ask(sqlPartBundles, nil, asked), func(rows driver.Rows) error {
+	return r.each(ctx, ask(sqlPartBundles, bound, asked), func(rows driver.Rows) error {
 		var p partition
 		var b bundle
-		err := rows.Scan(&p.day, &p.long, &b.FromMs, &b.ToMs, &b.batches, &b.sum, &b.records)
+		err := rows.Scan(&p.day, &p.part, &b.FromMs, &b.ToMs, &b.count, &b.sum, &b.batches, &b.records, &b.pruned)
 		list[p].bundles = append(list[p].bundles, b)
 		return err
 	})
 }
 
-func partitionTable(list []partition) (*ext.Table, error) {
-	return table("asked", list, func(p partition) []any { return []any{p.day, p.long} },
-		ext.Column("day", "UInt32"), ext.Column("long", "UInt8"))
+func partitionTable(name string, list []partition) (*ext.Table, error) {
+	return table(name, list, func(p partition) []any { return []any{p.day, p.part} },
+		ext.Column("day", "UInt32"), ext.Column("part", "UInt64"))
 }

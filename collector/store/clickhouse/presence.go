@@ -110,7 +110,7 @@ var everything = owner.Span{FromMs: 0, ToMs: 1 << 62}
 
 // days returns the days of all units in which there are records within a span.
 func (v view) days(ctx context.Context, within owner.Span) ([]day, error) {
-	asked, err := v.dayTable([]owner.Span{within})
+	asked, err := v.partTable([]owner.Span{within})
 	if err != nil {
 		return nil, err
 	}

@@ -56,16 +56,13 @@ func (v view) print(day uint32, untilMs int64) (out print) {
 			}
 		}
 	}
-	near := []partition{{dayOf(x.FromMs - dayMs), 0}, {day, 0}, {dayOf(x.FromMs + dayMs), 0}}
+	near := []uint32{dayOf(x.FromMs - dayMs), day, dayOf(x.FromMs + dayMs)}
 	for _, list := range v.parts {
-		for _, at := range near {
-			if p := list[at]; p != nil {
-				add(p, false)
-			}
-		}
 		for at, p := range list {
-			if at.long == 1 && !p.hull().Clip(x).Empty() {
+			if at.part == partLong && !p.hull().Clip(x).Empty() {
 				add(p, true)
+			} else if at.part != partLong && slices.Contains(near, at.day) {
+				add(p, false)
 			}
 		}
 	}
@@ -121,7 +118,7 @@ func (s *shard) rolls(ctx context.Context, low, high uint32) (out []roll, err er
 		}
 		return r.each(ctx, ask(sqlRolls, map[string]int64{"low": int64(low), "high": int64(high)}), func(found driver.Rows) error {
 			var x roll
-			err := found.Scan(&x.day, &x.number, &x.untilMs, &x.batches, &x.sum, &x.rows)
+			err := found.Scan(&x.day, &x.number, &x.untilMs, &x.count, &x.sum, &x.rows)
 			if rows[x.attempt] == x.rows {
 				out = append(out, x)
 			}

@@ -49,6 +49,9 @@ func (d *DB) RollUp(ctx context.Context, now time.Time) error {
 	if err := v.dropAttempts(ctx); err != nil {
 		return fmt.Errorf("drop hour records that others have replaced: %w", err)
 	}
+	if err := v.sweep(ctx); err != nil {
+		return fmt.Errorf("delete what was pruned: %w", err)
+	}
 	return nil
 }
 
@@ -58,7 +61,7 @@ func (v view) rollDays() []uint32 {
 	var out []uint32
 	for _, list := range v.parts {
 		for at, p := range list {
-			if x := p.hull(); at.long == 0 && !x.Empty() {
+			if x := p.hull(); at.part != partLong && !x.Empty() {
 				out = append(out, at.day, dayOf(x.ToMs-1))
 			}
 		}
@@ -101,7 +104,7 @@ func (v view) roll(ctx context.Context, s *shard, day uint32, x owner.Span, lost
 	if err != nil {
 		return attempt{}, err
 	}
-	days, err := v.dayTable([]owner.Span{x})
+	days, err := v.partTable([]owner.Span{x})
 	if err != nil {
 		return attempt{}, err
 	}
@@ -133,7 +136,7 @@ func (s *shard) insertRoll(ctx context.Context, x roll) error {
 		return err
 	}
 	return s.insert(ctx, rows{table: "rolls", columns: "day, attempt, until_ms, batches, print, rows",
-		list: [][]any{{x.day, x.number, x.untilMs, x.batches, x.sum, x.rows}}})
+		list: [][]any{{x.day, x.number, x.untilMs, x.count, x.sum, x.rows}}})
 }
 
 // dropAttempts takes away hour records that do not count and were begun some

@@ -87,7 +87,10 @@ func (d *DB) Seqs(ctx context.Context, agent, epoch string) (usage.Ranges, error
 		}
 		list = append(list, slices.Concat(blocks...)...)
 	}
-	return d.memo.add(f, list), nil
+	if _, err := d.readPrunings(ctx); err != nil {
+		return nil, err
+	}
+	return d.memo.add(f, append(list, d.gone.seqsOf(f)...)), nil
 }
 
 // scanBlock returns the numbers of a block: one interval if it holds all

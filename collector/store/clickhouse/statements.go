@@ -54,6 +54,12 @@ var (
 	sqlCutSums        = read("cut_sums")
 	sqlCutSumsBy      = read("cut_sums_by_holder")
 	sqlHourOverlaps   = read("hour_overlaps")
+	sqlPrunings       = read("prunings")
+	sqlGone           = read("gone")
+	sqlPruneHours     = read("prune_hours")
+	sqlPruneKeep      = read("prune_keep")
+	sqlPruneMerge     = read("prune_merge")
+	sqlMutations      = read("mutations")
 )
 
 // read returns a statement by its file's name. The files are part of the

@@ -17,7 +17,10 @@ func TestEmptyTablesLeaveAStatementWhole(t *testing.T) {
 	found := 0
 	for _, e := range entries {
 		text := read(strings.TrimSuffix(e.Name(), ".sql"))
-		for _, name := range []string{"losers", "lost", "told", "rough", "hour_slots", "split"} {
+		if asks, heeds := strings.Contains(text, "FROM asked_parts"), strings.Contains(text, "FROM pruned"); asks != heeds {
+			t.Errorf("%s asks for parts: %v, and heeds since when what was received counts: %v", e.Name(), asks, heeds)
+		}
+		for _, name := range []string{"losers", "lost", "told", "rough", "hour_slots", "split", "pruned", "wanted", "asked_hours"} {
 			empty, err := ext.NewTable(name, ext.Column("unit", "Int64"))
 			if err != nil {
 				t.Fatal(err)

@@ -130,7 +130,7 @@ func (s *shard) readStays(ctx context.Context, list map[partition]stay, parts ma
 	if len(changed) == 0 {
 		return nil
 	}
-	asked, err := partitionTable(changed)
+	asked, err := partitionTable("asked", changed)
 	if err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func (s *shard) readStays(ctx context.Context, list map[partition]stay, parts ma
 			var p partition
 			var unit int64
 			var x owner.Span
-			err := rows.Scan(&p.day, &p.long, &unit, &x.FromMs, &x.ToMs)
+			err := rows.Scan(&p.day, &p.part, &unit, &x.FromMs, &x.ToMs)
 			list[p].add(unit, x)
 			return err
 		})

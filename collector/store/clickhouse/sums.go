@@ -124,10 +124,10 @@ func (p *picture) same(o picture) bool {
 // read makes the temporary tables and lets the parts read.
 func (a *question) read(ctx context.Context, p picture, parts []func(context.Context) error) error {
 	a.answer = contract.Answer{}
-	a.reading, a.lost, a.tables = p.reading, len(p.lost), []*ext.Table{p.losers}
+	a.reading, a.lost, a.tables = p.reading, len(p.lost), []*ext.Table{p.losers, p.pruned}
 	for _, make := range []func() (*ext.Table, error){
 		func() (*ext.Table, error) { return lostTable(p.lost) },
-		func() (*ext.Table, error) { return p.dayTable(p.runs) },
+		func() (*ext.Table, error) { return p.partTable(p.runs) },
 		a.spanTable, a.cutTable, a.slotTable, a.edgeTable,
 	} {
 		t, err := make()

@@ -21,14 +21,25 @@ type view struct {
 	left      []loser               // batches that do not count
 	losers    *ext.Table            // the same
 	conflicts int                   // how many they are
+	prunings  map[uint32]pruning    // that count, by day
+	pruned    *ext.Table            // since when what was received of a day counts, where there is older
 }
 
 // settle finds the batches that do not count. All that one answer says rests on
 // one look.
 func (d *DB) settle(ctx context.Context) (view, error) {
-	v := view{DB: d}
+	prunings, err := d.readPrunings(ctx)
+	if err != nil {
+		return view{}, err
+	}
+	return d.settleWith(ctx, prunings)
+}
+
+// settleWith is settle as of some prunings.
+func (d *DB) settleWith(ctx context.Context, prunings map[uint32]pruning) (view, error) {
+	v := view{DB: d, prunings: prunings}
 	for _, s := range d.shards {
-		list, err := s.look(ctx)
+		list, err := s.look(ctx, prunings)
 		if err != nil {
 			return view{}, fmt.Errorf("look at the batches of shard %d: %w", s.number, err)
 		}
@@ -39,30 +50,31 @@ func (d *DB) settle(ctx context.Context) (view, error) {
 		return view{}, err
 	}
 	v.conflicts = len(v.left)
-	v.losers, err = loserTable(v.left)
+	if v.losers, err = loserTable(v.left); err != nil {
+		return view{}, err
+	}
+	v.pruned, err = v.prunedTable()
 	return v, err
 }
 
 // ask makes a query of the batches that count.
 func (v view) ask(text string, numbers map[string]int64, tables ...*ext.Table) query {
-	return ask(text, numbers, append(tables, v.losers)...)
+	return ask(text, numbers, append(tables, v.losers, v.pruned)...)
 }
 
-// dayTable makes the temporary table asked_days: the days of the partitions in
-// which records may overlap some spans.
-func (v view) dayTable(spans []owner.Span) (*ext.Table, error) {
-	days := map[uint32]bool{}
+// partTable makes the temporary table asked_parts: the partitions in which
+// records may overlap some spans.
+func (v view) partTable(spans []owner.Span) (*ext.Table, error) {
+	asked := map[partition]bool{}
 	for _, list := range v.parts {
 		for at, p := range list {
 			hull := p.hull()
-			for _, x := range spans {
-				if at.long == 0 && !hull.Clip(x).Empty() {
-					days[at.day] = true
-				}
+			if slices.ContainsFunc(spans, func(x owner.Span) bool { return !hull.Clip(x).Empty() }) {
+				asked[at] = true
 			}
 		}
 	}
-	return table("asked_days", slices.Collect(maps.Keys(days)), func(day uint32) []any { return []any{day} }, ext.Column("day", "UInt32"))
+	return partitionTable("asked_parts", slices.Collect(maps.Keys(asked)))
 }
 
 // Events returns events in the order of store.Event.Compare.
@@ -189,7 +201,7 @@ func (d *DB) counts(ctx context.Context) (out store.Counts, err error) {
 	for _, list := range v.parts {
 		for _, p := range list {
 			for _, b := range p.bundles {
-				out.Batches, out.Records = out.Batches+int64(b.batches), out.Records+int64(b.records)
+				out.Batches, out.Records, out.Pruned = out.Batches+int64(b.batches), out.Records+int64(b.records), out.Pruned+int64(b.pruned)
 			}
 		}
 	}

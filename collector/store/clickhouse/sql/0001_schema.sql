@@ -56,6 +56,7 @@ CREATE TABLE IF NOT EXISTS holders (
 -- Committed batches, each a row with all that it says. The sorting key ends in
 -- the hash of the content: of two batches that got here under one identity at
 -- the same moment both stay, and readers count the one with the lower hash.
+-- What a pruning left of a day is a part of its own: see prunings.
 CREATE TABLE IF NOT EXISTS batches (
     agent           String,
     epoch           String,
@@ -71,7 +72,9 @@ CREATE TABLE IF NOT EXISTS batches (
     from_ms         Int64,  -- start of the first record, Unix, UTC; 0 if there is none
     to_ms           Int64,  -- end of the last
     day             UInt32, -- YYYYMMDD of from_ms, or of the first event if there is no record; 0 outside of this century
-    long            UInt8,  -- 1: from_ms and to_ms are more than a day apart, or day is 0
+    part            UInt64, -- 0; 1: from_ms and to_ms are more than a day apart, or day is 0; else the pruning that wrote the row
+    merged          UInt32, -- 0; else the row stands for so many batches that are gone, with numbers from seq on: it has their sums by hour
+    merged_records  UInt32, -- how many records they had
     records Nested (
         unit            Int64,
         holder          Int64,
@@ -95,7 +98,7 @@ CREATE TABLE IF NOT EXISTS batches (
         value  Int64,
         detail String
     )
-) ENGINE = {engine} PARTITION BY (day, long) ORDER BY (agent, epoch, seq, hash);
+) ENGINE = {engine} PARTITION BY (day, part) ORDER BY (agent, epoch, seq, hash, part);
 
 -- Hour records: of the records of a shard that start in one day, what those of
 -- one hour of a unit say for one holder and reason. Records that reach out of
@@ -132,6 +135,24 @@ CREATE TABLE IF NOT EXISTS rolls (
     print    UInt64, -- sum of hashes of their hashes
     rows     UInt64  -- how many there are in hours
 ) ENGINE = {engine} ORDER BY (day, attempt);
+
+-- Days whose minutes were let go, on the first shard. The last pruning of a day
+-- counts: of part 0, only what was received since, and no part of another one.
+CREATE TABLE IF NOT EXISTS prunings (
+    day      UInt32, -- YYYYMMDD
+    pruning  UInt64,
+    since_ms Int64,
+    made_ms  Int64
+) ENGINE = {engine} ORDER BY (day, pruning);
+
+-- Numbers of the batches that a pruning merged.
+CREATE TABLE IF NOT EXISTS gone (
+    pruning UInt64,
+    agent   String,
+    epoch   String,
+    lo      UInt64,
+    hi      UInt64 -- inclusive
+) ENGINE = {engine} ORDER BY (pruning, agent, epoch, lo);
 
 -- Batches that count in no sum: conflicts and quarantine.
 CREATE TABLE IF NOT EXISTS aside (

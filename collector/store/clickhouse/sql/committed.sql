@@ -1,3 +1,3 @@
 SELECT DISTINCT agent, epoch, seq, hash
 FROM batches
-WHERE (agent, epoch, seq) IN (SELECT agent, epoch, seq FROM asked)
+WHERE merged = 0 AND (agent, epoch, seq) IN (SELECT agent, epoch, seq FROM asked)

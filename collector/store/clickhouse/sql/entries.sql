@@ -8,9 +8,11 @@ FROM (
         r.sm_active_ms AS sm_active_ms, r.sm_known_ms AS sm_known_ms, r.energy_mj AS energy_mj, r.energy_known_ms AS energy_known_ms
     FROM batches
     ARRAY JOIN records AS r, arrayEnumerate(records.unit) AS place
-    WHERE (long = 1 OR day IN (SELECT day FROM asked_days)) AND from_ms < @to AND to_ms > @from
+    WHERE day IN (SELECT day FROM asked_parts) AND (day, part) IN (SELECT day, part FROM asked_parts)
+        AND from_ms < @to AND to_ms > @from
+        AND (part > 0 OR day NOT IN (SELECT day FROM pruned) OR received_ms >= transform(day, (SELECT groupArray(day) FROM pruned), (SELECT groupArray(since_ms) FROM pruned), toInt64(0)))
         AND (agent, epoch, seq, hash) NOT IN (SELECT agent, epoch, seq, hash FROM losers)
-        AND r.start_ms < @to AND r.end_ms > @from
+        AND merged = 0 AND r.start_ms < @to AND r.end_ms > @from
         AND (r.unit, agent, epoch, seq, r.start_ms) NOT IN (SELECT unit, agent, epoch, seq, start_ms FROM lost)
 ) AS found
 ALL INNER JOIN (SELECT unit, lo, hi FROM asked_spans) AS asked USING (unit)

@@ -11,7 +11,9 @@ FROM (
         SELECT agent, epoch, min(from_ms) AS lo, max(to_ms) AS hi,
             arraySort(x -> x.2, groupUniqArray((seq, from_ms, to_ms))) AS spans
         FROM batches
-        WHERE (long = 1 OR day IN (SELECT day FROM asked_days)) AND from_ms < @to AND to_ms > @from
+        WHERE day IN (SELECT day FROM asked_parts) AND (day, part) IN (SELECT day, part FROM asked_parts)
+            AND from_ms < @to AND to_ms > @from
+            AND (part > 0 OR day NOT IN (SELECT day FROM pruned) OR received_ms >= transform(day, (SELECT groupArray(day) FROM pruned), (SELECT groupArray(since_ms) FROM pruned), toInt64(0)))
         GROUP BY agent, epoch, intDiv(seq, 4096)
     )
 )

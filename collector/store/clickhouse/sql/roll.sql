@@ -14,7 +14,9 @@ FROM (
         r.energy_known_ms AS energy_known_ms
     FROM batches FINAL
     ARRAY JOIN records AS r
-    WHERE (long = 1 OR day IN (SELECT day FROM asked_days)) AND from_ms < @to AND to_ms > @from
+    WHERE day IN (SELECT day FROM asked_parts) AND (day, part) IN (SELECT day, part FROM asked_parts)
+        AND from_ms < @to AND to_ms > @from
+        AND (part > 0 OR day NOT IN (SELECT day FROM pruned) OR received_ms >= transform(day, (SELECT groupArray(day) FROM pruned), (SELECT groupArray(since_ms) FROM pruned), toInt64(0)))
         AND (agent, epoch, seq, hash) NOT IN (SELECT agent, epoch, seq, hash FROM losers)
         AND r.start_ms >= @from AND r.start_ms < @to
 )

@@ -1,0 +1,2 @@
+SELECT DISTINCT day, pruning, since_ms, made_ms
+FROM prunings
