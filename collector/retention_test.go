@@ -109,7 +109,7 @@ func rented(t testing.TB, r *rand.Rand) []usage.Sealed {
 
 // said is all that can be asked about the week: reports in every dimension,
 // incidents, and what proves them.
-func said(t testing.TB, st *duckdb.DB, contracts []contract.Contract, now time.Time) map[string]string {
+func said(t testing.TB, st store.Store, contracts []contract.Contract, now time.Time) map[string]string {
 	t.Helper()
 	out := map[string]string{}
 	keep := func(name string, v any, err error) {
@@ -164,40 +164,48 @@ func TestReportsStayWhatTheyAreWhenRecordsGo(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			r := rand.New(rand.NewPCG(seed, 23))
-			now := time.UnixMilli(week[1]).Add(keepDays + 2*time.Hour).UTC()
-			st, err := duckdb.Open(t.Context(), t.TempDir(), duckdb.Options{Threads: 1, Now: func() time.Time { return now }})
+			st, err := duckdb.Open(t.Context(), t.TempDir(), duckdb.Options{Threads: 1, Now: func() time.Time { return afterKeeping }})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer st.Close()
-			if _, err := st.Append(t.Context(), rented(t, r)); err != nil {
-				t.Fatal(err)
-			}
-			contracts := rentals(t, r)
-			books := collector.NewBooks(st)
-			for m := contract.MonthOf(week[0], time.UTC); seed%2 == 0 && !october.Before(m); m = m.Next() {
-				if _, err := books.Close(t.Context(), contracts, m, now); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if seed%2 == 0 {
-				contracts = rentals(t, r) // what is closed keeps the edges of those before
-			}
-			before := said(t, st, contracts, now)
-			records, err := collector.PruneOnce(t.Context(), st, contracts, now, keepDays)
-			if err != nil || records < 2000 {
-				t.Fatalf("%d records pruned, %v", records, err)
-			}
-			if d := cmp.Diff(before, said(t, st, contracts, now)); d != "" {
-				t.Errorf("after %d records went (-before +after):\n%.3000s", records, d)
-			}
-			for m := contract.MonthOf(week[0], time.UTC); seed%2 == 0 && !october.Before(m); m = m.Next() {
-				if s, err := books.Correct(t.Context(), m, now.Add(time.Hour)); err != nil || s.Revision != 0 {
-					t.Errorf("%s was corrected: revision %d, %v", m, s.Revision, err)
-				}
-			}
+			reportsStay(t, st, seed)
 		})
+	}
+}
+
+// afterKeeping is when all of the week is old enough to go.
+var afterKeeping = time.UnixMilli(week[1]).Add(keepDays + 2*time.Hour).UTC()
+
+// reportsStay prunes a random fleet of an empty store.
+func reportsStay(t *testing.T, st store.Store, seed uint64) {
+	t.Helper()
+	r := rand.New(rand.NewPCG(seed, 23))
+	if _, err := st.Append(t.Context(), rented(t, r)); err != nil {
+		t.Fatal(err)
+	}
+	contracts := rentals(t, r)
+	books := collector.NewBooks(st)
+	for m := contract.MonthOf(week[0], time.UTC); seed%2 == 0 && !october.Before(m); m = m.Next() {
+		if _, err := books.Close(t.Context(), contracts, m, afterKeeping); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if seed%2 == 0 {
+		contracts = rentals(t, r) // what is closed keeps the edges of those before
+	}
+	before := said(t, st, contracts, afterKeeping)
+	records, err := collector.PruneOnce(t.Context(), st, contracts, afterKeeping, keepDays)
+	if err != nil || records < 2000 {
+		t.Fatalf("%d records pruned, %v", records, err)
+	}
+	if d := cmp.Diff(before, said(t, st, contracts, afterKeeping)); d != "" {
+		t.Errorf("after %d records went (-before +after):\n%.3000s", records, d)
+	}
+	for m := contract.MonthOf(week[0], time.UTC); seed%2 == 0 && !october.Before(m); m = m.Next() {
+		if s, err := books.Correct(t.Context(), m, afterKeeping.Add(time.Hour)); err != nil || s.Revision != 0 {
+			t.Errorf("%s was corrected: revision %d, %v", m, s.Revision, err)
+		}
 	}
 }
 
