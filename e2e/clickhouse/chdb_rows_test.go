@@ -20,29 +20,31 @@ var (
 )
 
 var numbers = strings.NewReplacer("@from", fmt.Sprint(fromMs), "@to", fmt.Sprint(toMs), "@width", "3600000",
-	"@low", "20260901", "@high", "20260930", "@day", "20260914", "@attempt", "77", "@limit", "100", "@every_node", "0", "@every_kind", "0", "now()", "toDateTime(1790000000)")
+	"@low", "20260901", "@high", "20260930", "@day", "20260914", "@attempt", "77", "@pruning", "77", "@since", "1900000000000", "@first", fmt.Sprint(fromMs/3_600_000-24), "@last", fmt.Sprint(fromMs/3_600_000+24), "@limit", "100", "@every_node", "0", "@every_kind", "0", "now()", "toDateTime(1790000000)")
 
 // temporaries are the temporary tables that a statement asks about.
 var temporaries = map[string][]string{
 	"aside": {"asked"}, "committed": {"asked"}, "seqs": {"asked"}, "seqs_aside": {"asked"}, "links": {"asked", "losers"},
 	"units": {"asked"}, "nodes": {"asked"}, "holders": {"asked"}, "claims": {"asked"}, "body": {"asked"},
 	"stays": {"asked"}, "part_feeds": {"asked"}, "part_bundles": {"asked"}, "raced": {"suspects"},
-	"days": {"losers", "asked_days"}, "returns": {"asked_days"}, "goodbyes": {"losers"}, "extent": {"losers"},
-	"events": {"losers", "asked_nodes", "asked_kinds"}, "disputed": {"losers", "disputed", "asked_days"},
-	"sums":           {"losers", "lost", "asked_days", "told", "rough", "asked_spans", "asked_slots"},
-	"sums_by_holder": {"losers", "lost", "asked_days", "told", "rough", "asked_spans", "asked_slots"},
-	"straddle_spans": {"losers", "lost", "asked_days", "told", "rough", "cut_spans"},
-	"straddle_edges": {"losers", "lost", "asked_days", "told", "rough", "asked_spans", "asked_edges"},
-	"overlaps":       {"losers", "lost", "asked_days", "told", "rough", "asked_spans"},
-	"entries":        {"losers", "lost", "asked_days", "asked_spans"},
-	"stretch_days":   {"losers", "lost", "asked_days"}, "stretch_windows": {"losers", "lost", "asked_days", "lapsed"},
-	"roll": {"losers", "lost", "asked_days"}, "hour_stays": {"used"},
+	"days": {"losers", "asked_parts", "pruned"}, "returns": {"asked_parts", "pruned"}, "gone": {"asked"}, "goodbyes": {"losers"}, "extent": {"losers"},
+	"events": {"losers", "asked_nodes", "asked_kinds"}, "disputed": {"losers", "disputed", "asked_parts", "pruned"},
+	"sums":           {"losers", "lost", "asked_parts", "pruned", "told", "rough", "asked_spans", "asked_slots"},
+	"sums_by_holder": {"losers", "lost", "asked_parts", "pruned", "told", "rough", "asked_spans", "asked_slots"},
+	"straddle_spans": {"losers", "lost", "asked_parts", "pruned", "told", "rough", "cut_spans"},
+	"straddle_edges": {"losers", "lost", "asked_parts", "pruned", "told", "rough", "asked_spans", "asked_edges"},
+	"overlaps":       {"losers", "lost", "asked_parts", "pruned", "told", "rough", "asked_spans"},
+	"entries":        {"losers", "lost", "asked_parts", "pruned", "asked_spans"},
+	"stretch_days":   {"losers", "lost", "asked_parts", "pruned"}, "stretch_windows": {"losers", "lost", "asked_parts", "pruned", "lapsed"},
+	"roll": {"losers", "lost", "asked_parts", "pruned"}, "hour_stays": {"used"},
 	"cut_by_edges": {"used", "hour_edges"}, "cut_by_spans": {"used", "hour_ends"},
 	"hour_sums":           {"used", "rough", "hour_slots", "split", "asked_spans", "slot_spans"},
 	"hour_sums_by_holder": {"used", "rough", "hour_slots", "split", "asked_spans", "slot_spans"},
 	"cut_sums":            {"used", "rough", "hour_slots", "split", "asked_spans", "asked_slots"},
 	"cut_sums_by_holder":  {"used", "rough", "hour_slots", "split", "asked_spans", "asked_slots"},
 	"hour_overlaps":       {"used", "rough", "asked_spans"},
+	"prune_hours":         {"losers", "lost", "asked_parts", "pruned", "used", "wanted", "asked_hours"},
+	"prune_keep":          {"asked_parts", "pruned", "going"}, "prune_merge": {"asked_parts", "pruned", "going"},
 }
 
 // rowsOf says what stands in the temporary table of a statement.
@@ -56,9 +58,13 @@ var rowsOf = func() map[string]string {
 		"asked_edges": fmt.Sprintf("SELECT toInt64(%d - number) AS bucket, toInt64(%d) AS edge FROM (SELECT number FROM system.numbers LIMIT 2)", cutMs/3_600_000, cutMs),
 		"disputed":    fmt.Sprintf("SELECT unit, toInt64(%d) AS lo, toInt64(%d) AS hi FROM units", fromMs, cutMs),
 		"lapsed":      fmt.Sprintf("SELECT unit, toInt64(%d) AS day FROM units", fromMs/86_400_000),
-		"asked_days":  "SELECT toUInt32(20260914) AS day",
+		"asked_parts": "SELECT DISTINCT day, part FROM batches WHERE part < 2 OR part IN (SELECT pruning FROM prunings)",
+		"pruned":      "SELECT day, since_ms FROM prunings",
+		"wanted":      fmt.Sprintf("SELECT unit, toInt64(%d) AS hour FROM units ORDER BY unit LIMIT 1", fromMs/3_600_000+3),
+		"asked_hours": fmt.Sprintf("SELECT toInt64(%d) AS hour", fromMs/3_600_000+4),
+		"going":       "SELECT agent, epoch, node, intDiv(from_ms, 3600000) AS hour, min(seq) AS lo, count() AS batches, sum(length(records.unit)) AS records FROM batches WHERE part = 0 GROUP BY agent, epoch, node, hour ORDER BY agent, hour LIMIT 7",
 		"suspects":    "SELECT DISTINCT agent, epoch FROM batches",
-		"used":        "SELECT DISTINCT day, attempt FROM rolls",
+		"used":        "SELECT day, max(attempt) AS attempt FROM rolls GROUP BY day",
 		"told":        fmt.Sprintf("SELECT toInt64(%d) AS hour", fromMs/3_600_000),
 		"rough":       fmt.Sprintf("SELECT unit, toInt64(%d) AS hour FROM units ORDER BY unit LIMIT 3", fromMs/3_600_000),
 		"hour_edges":  fmt.Sprintf("SELECT toInt64(%d) AS hour, toInt64(%d) AS edge", cutMs/3_600_000, cutMs),
@@ -75,8 +81,9 @@ var rowsOf = func() map[string]string {
 		"seqs_aside": "SELECT agent, epoch, toUInt64(3) AS frontier FROM aside ORDER BY agent LIMIT 1",
 		"links":      "SELECT agent, epoch, toUInt64(2) AS lo, toUInt64(9) AS hi FROM batches ORDER BY agent LIMIT 1",
 		"units":      "SELECT unit AS number FROM units", "nodes": "SELECT node AS number FROM nodes", "holders": "SELECT holder AS number FROM holders",
-		"stays": "SELECT DISTINCT day, long FROM batches", "part_feeds": "SELECT DISTINCT day, long FROM batches",
-		"part_bundles": "SELECT DISTINCT day, long FROM batches",
+		"stays": "SELECT DISTINCT day, part FROM batches", "part_feeds": "SELECT DISTINCT day, part FROM batches",
+		"part_bundles": "SELECT DISTINCT day, part FROM batches",
+		"gone":         "SELECT DISTINCT pruning FROM prunings",
 		"claims":       "SELECT 'a/1' AS name", "body": "SELECT name, hash FROM claims WHERE name = 'a/1'",
 	}
 	out := map[string]string{}

@@ -12,9 +12,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ebitengine/purego"
 
+	"github.com/gpumeter/gpumeter/collector/store"
 	"github.com/gpumeter/gpumeter/collector/store/clickhouse"
 	"github.com/gpumeter/gpumeter/usage"
 )
@@ -58,8 +60,8 @@ func TestStatementsRunOnTodaysClickHouse(t *testing.T) {
 			}
 			answer := func(e engine) []string {
 				rows := e.run(t, text)
-				if name == "roll" {
-					rows = e.run(t, "SELECT * FROM hours WHERE attempt = 77")
+				if written, ok := writes[name]; ok {
+					rows = e.run(t, written)
 				}
 				return sorted(strings.ReplaceAll(rows, ", ", ",")) // as in names of partitions
 			}
@@ -74,6 +76,13 @@ func TestStatementsRunOnTodaysClickHouse(t *testing.T) {
 			}
 		})
 	}
+}
+
+// writes reads what statements write.
+var writes = map[string]string{
+	"roll":        "SELECT * FROM hours WHERE attempt = 77",
+	"prune_keep":  "SELECT * FROM batches WHERE part = 77 AND merged = 0",
+	"prune_merge": "SELECT * FROM batches ARRAY JOIN records WHERE part = 77 AND merged > 0",
 }
 
 // engine runs one statement and returns its answer as tab-separated lines. An
@@ -158,14 +167,16 @@ func schema(t *testing.T, e engine) []string {
 }
 
 // fill lets two agents record the same GPUs in part, beside conflicts,
-// quarantine, events and documents.
+// quarantine, events and documents. Of two others nothing happened; the minutes
+// of the first are let go before the second is heard of.
 func fill(t *testing.T, address string) {
 	t.Helper()
 	a, err := clickhouse.ParseAddress(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := clickhouse.Open(t.Context(), clickhouse.Options{Address: a, Grace: -1})
+	now := start.AddDate(0, 2, 0)
+	db, err := clickhouse.Open(t.Context(), clickhouse.Options{Address: a, Grace: -1, Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,11 +199,15 @@ func fill(t *testing.T, address string) {
 			}
 		}
 	}
-	if _, err := db.Append(t.Context(), all); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.RollUp(t.Context(), start.AddDate(0, 0, 2)); err != nil {
-		t.Fatal(err)
+	for agent, batches := range [][]usage.Sealed{append(all, calm(t, 200)...), calm(t, 201)} {
+		if _, err := db.Append(t.Context(), batches); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(2 * time.Hour)
+		pruned, err := db.Prune(t.Context(), store.Pruning{FromMs: 0, ToMs: start.AddDate(0, 0, 1-agent).UnixMilli()})
+		if want := int64(1-agent) * 2 * 8 * 60; err != nil || pruned.Records != want {
+			t.Fatalf("%d records were pruned, %v, want %d", pruned.Records, err, want)
+		}
 	}
 	if err := db.PutDocument(t.Context(), "a/1", []byte("body")); err != nil {
 		t.Fatal(err)
@@ -200,6 +215,31 @@ func fill(t *testing.T, address string) {
 	if err := db.Beat(t.Context(), lifeOfTheTest); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// calm returns ten hours of an agent that saw two GPUs busy for two holders.
+func calm(t *testing.T, agent int) (out []usage.Sealed) {
+	t.Helper()
+	for i := range int64(600) {
+		b := usage.Batch{
+			Agent: fmt.Sprintf("%032x", agent), Epoch: fmt.Sprintf("%032x", 7), Seq: uint64(i + 1),
+			Evidence: usage.EvidenceAgent, IntervalMs: 1000, Node: usage.Node{Name: fmt.Sprintf("node-%d", agent)},
+		}
+		from := start.UnixMilli() + i*60_000
+		for g := range 2 {
+			id := fmt.Sprintf("GPU-%d-%d", agent, g)
+			b.GPUs = append(b.GPUs, usage.GPU{UUID: id, Model: "H100", Index: g})
+			b.Records = append(b.Records, usage.Record{GPU: id, StartMs: from, EndMs: from + 60_000,
+				Holder: usage.Holder{Basis: usage.BasisScheduler, Kind: "job", Name: fmt.Sprint(i / 20 % 2)},
+				Sums:   usage.Sums{BusyMs: i, IdleMs: 60_000 - i, EnergyMJ: 40_000_000, EnergyKnownMs: 60_000}})
+		}
+		s, err := usage.Seal(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, s)
+	}
+	return out
 }
 
 // statements returns those of the store by their files' names, with numbers for

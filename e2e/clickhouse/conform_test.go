@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-// conforms runs the tests of the store's own package on some servers.
-func conforms(t *testing.T, c *cluster) {
+// conforms runs tests of a package on some servers.
+func conforms(t *testing.T, c *cluster, pkg, tests string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-timeout=20m", "-v", "../../collector/store/clickhouse")
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-timeout=20m", "-v", "-run", tests, "../../"+pkg)
 	cmd.Env = append(os.Environ(), "GPUMETER_CLICKHOUSE="+c.store("test"))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -20,6 +20,12 @@ func conforms(t *testing.T, c *cluster) {
 	t.Logf("%s", out)
 }
 
-func TestStoreConformsOnOneNode(t *testing.T) { conforms(t, startServers(t, 1, 1)) }
+func TestStoreConformsOnOneNode(t *testing.T) {
+	c := startServers(t, 1, 1)
+	conforms(t, c, "collector/store/clickhouse", ".")
+	conforms(t, c, "collector", "InClickHouse$")
+}
 
-func TestStoreConformsOnACluster(t *testing.T) { conforms(t, startServers(t, 2, 2)) }
+func TestStoreConformsOnACluster(t *testing.T) {
+	conforms(t, startServers(t, 2, 2), "collector/store/clickhouse", ".")
+}

@@ -57,7 +57,7 @@ func TestKilledCollectorAndReplicaLoseNothing(t *testing.T) {
 	step("all sent", 100, func() {})
 	l.running.Wait()
 	t.Logf("%d posts were refused and sent again", l.refused.Load())
-	holdAgainstTruth(t, db, histories)
+	holdAgainstTruth(t, c, db, histories)
 }
 
 // service is a collector's process.
@@ -81,7 +81,7 @@ func startCollector(t *testing.T, db string) *service {
 
 // holdAgainstTruth compares the database with an embedded store that was given
 // every batch once: how much there is, every sum, and the report byte by byte.
-func holdAgainstTruth(t *testing.T, db string, histories [][]usage.Sealed) {
+func holdAgainstTruth(t *testing.T, c *cluster, db string, histories [][]usage.Sealed) {
 	t.Helper()
 	a, err := clickhouse.ParseAddress(db)
 	if err != nil {
@@ -123,6 +123,27 @@ func holdAgainstTruth(t *testing.T, db string, histories [][]usage.Sealed) {
 	rollUpAtOnce(t, got, a)
 	if again, _ := reportOf(t, got); !bytes.Equal(text, again) {
 		t.Errorf("the report from hour records differs:\n%s\n%s", again, text)
+	}
+	changeHours(t, c, a.Database)
+	if changed, _ := reportOf(t, got); bytes.Equal(text, changed) {
+		t.Error("the report is the same when hour records are changed: it is not made of them")
+	}
+}
+
+// changeHours adds a millisecond to every hour record of a database.
+func changeHours(t *testing.T, c *cluster, database string) {
+	t.Helper()
+	for _, shard := range c.Shards {
+		for i, s := range shard {
+			e := oldEngine{"http://" + s.http + "/?database=" + database}
+			if i == 0 {
+				e.run(t, "ALTER TABLE hours UPDATE idle_ms = idle_ms + 1 WHERE lost = 0")
+			}
+			done := func() bool {
+				return e.run(t, "SELECT count() FROM system.mutations WHERE table = 'hours' AND is_done = 1") > "0\n"
+			}
+			waitFor(t, "hour records changed", done, s.tail)
+		}
 	}
 }
 
