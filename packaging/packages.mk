@@ -45,7 +45,7 @@ stage-common: stage-$(shell $(GO) env GOARCH 2>/dev/null)
 	@set -e; here=bin/stage/$$($(GO) env GOARCH); for p in $(PROGRAMS); do \
 		mkdir $(COMMON)/$$p.man; $$here/$$p man $(COMMON)/$$p.man; gzip -9n $(COMMON)/$$p.man/*.1; \
 		for s in bash zsh fish; do $$here/$$p completion $$s >$(COMMON)/$$p.$$s; done; \
-		packaging/licenses ./cmd/$$p | gzip -9n >$(COMMON)/$$p.licenses.gz; done
+		packaging/licenses ./cmd/$$p >$(COMMON)/$$p.licenses; gzip -9n $(COMMON)/$$p.licenses; done
 
 packages: $(ARCHES:%=stage-%) stage-common ## build deb and rpm of both programs for amd64 and arm64
 	@rm -rf $(PACKAGES) && mkdir -p $(PACKAGES)
