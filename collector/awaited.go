@@ -106,6 +106,33 @@ func (e *AwaitedError) see(coming []*contract.Presence) {
 	e.GPUs, e.Nodes = len(gpus), slices.Sorted(maps.Keys(nodes))
 }
 
+// recordedSince is when the first record of any GPU begins, where something of
+// what is asked for was contracted before; else nil.
+func (r *request) recordedSince(presences []contract.Presence) *time.Time {
+	if len(presences) == 0 {
+		return nil
+	}
+	first := slices.MinFunc(presences, func(a, b contract.Presence) int { return cmp.Compare(a.StartMs, b.StartMs) }).StartMs
+	for i := range r.contracts {
+		for k := range r.contracts[i].Tranches {
+			if boughtBefore(&r.contracts[i].Tranches[k], r.periods[i], first) {
+				at := time.UnixMilli(first).UTC()
+				return &at
+			}
+		}
+	}
+	return nil
+}
+
+// boughtBefore reports whether a tranche has GPUs in a period before a time.
+func boughtBefore(t *contract.Tranche, p contract.Period, ms int64) bool {
+	to := min(t.EndMs, p.ToMs, ms)
+	if p.FromMs < to && t.GPUsAt(p.FromMs) > 0 {
+		return true
+	}
+	return slices.ContainsFunc(t.Steps, func(s contract.Step) bool { return s.GPUs > 0 && s.FromMs >= p.FromMs && s.FromMs < to })
+}
+
 // reported is the first time at which a report, see settled, has something of
 // what began at a time.
 func reported(began time.Time) time.Time {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gpumeter/gpumeter/collector"
 	"github.com/gpumeter/gpumeter/collector/store/storetest"
+	"github.com/gpumeter/gpumeter/contract"
 	"github.com/gpumeter/gpumeter/usage"
 )
 
@@ -89,6 +90,45 @@ func TestReportIsThereWhenItWasPromised(t *testing.T) {
 		if _, err := ask(e.From); err != nil {
 			t.Errorf("begun at %s, promised for %s: %v", at, e.From, err)
 		}
+	}
+}
+
+// TestReportSaysSinceWhenItIsMetered compares with looking at each hour before
+// the first record.
+func TestReportSaysSinceWhenItIsMetered(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	day := func(n int) int64 { return time.Date(2026, 11, n, 0, 0, 0, 0, time.UTC).UnixMilli() }
+	at := time.UnixMilli(day(5)).UTC()
+	st := begun(t, at, "gpu-0")
+	said := map[bool]int{}
+	for range 400 {
+		c := contract.Contract{ID: "acme", Provider: "aws", Currency: "USD", Zone: time.UTC}
+		tranche := contract.Tranche{ID: "h100", Model: "H100", EndMs: day(2 + r.IntN(12))}
+		for from := 1 + r.IntN(6); day(from) < tranche.EndMs && len(tranche.Steps) < 3; from += 1 + r.IntN(3) {
+			tranche.Steps = append(tranche.Steps, contract.Step{FromMs: day(from), GPUs: r.IntN(2)})
+		}
+		if len(tranche.Steps) == 0 {
+			continue
+		}
+		c.Tranches = []contract.Tranche{tranche}
+		from := 1 + r.IntN(5)
+		ask := collector.Ask{From: fmt.Sprintf("2026-11-%02d", from)}
+		rep, err := collector.Report(t.Context(), st, []contract.Contract{c}, ask, at.Add(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := false
+		for ms := day(from); ms < at.UnixMilli(); ms += 3_600_000 {
+			want = want || tranche.GPUsAt(ms) > 0
+		}
+		got := rep.Quality.RecordedSince
+		if (got != nil) != want || got != nil && !got.Equal(at) {
+			t.Fatalf("%+v from %s: metered since %v, want that it says so: %t", tranche, ask.From, got, want)
+		}
+		said[want]++
+	}
+	if said[true] < 20 || said[false] < 20 {
+		t.Errorf("it was said %d times, and not %d", said[true], said[false])
 	}
 }
 

@@ -116,6 +116,7 @@ func (b *Books) compute(ctx context.Context, r *request, placed contract.Placeme
 		return contract.Report{}, fmt.Errorf("read counts: %w", err)
 	}
 	out.Quality.Conflicts, out.Quality.Quarantined = counts.Conflicts, counts.Quarantined
+	out.Quality.RecordedSince = r.recordedSince(presences)
 	out.Remarks = contract.Remarks(&out, r.contracts, presences)
 	ungroup(&out)
 	return out, nil

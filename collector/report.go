@@ -48,6 +48,7 @@ func Report(ctx context.Context, st store.Store, contracts []contract.Contract, 
 		return contract.Report{}, fmt.Errorf("read counts: %w", err)
 	}
 	out.Quality.Conflicts, out.Quality.Quarantined = counts.Conflicts, counts.Quarantined
+	out.Quality.RecordedSince = r.recordedSince(presences)
 	if out.Edition, err = liveEdition(contracts, r.month, now); err != nil {
 		return contract.Report{}, fmt.Errorf("build report: %w", err)
 	}

@@ -17,7 +17,7 @@ import (
 //
 // Everything in the report is exact, except that money is rounded half even,
 // once for each tranche, rate span, model and period, and then shared out so that
-// parts always add up. Quality.Conflicts and Quality.Quarantined are the
+// parts always add up. Quality.Conflicts, Quarantined and RecordedSince are the
 // caller's to fill.
 func (p *Plan) Build(a Answer, asOf time.Time) (Report, error) {
 	if p.err != nil {

@@ -154,6 +154,10 @@ type Quality struct {
 	OverlapRecords int64 `json:"overlap_records"`
 	Conflicts      int64 `json:"conflicts"`   // batches kept aside, ever
 	Quarantined    int64 `json:"quarantined"` // batches that could not be accepted, ever
+	// RecordedSince is when the first record of any GPU begins, where something
+	// was contracted before: it counts as undelivered, though nobody looked. Else
+	// nil.
+	RecordedSince *time.Time `json:"recorded_since,omitempty"`
 }
 
 // MarshalJSON writes the time by bucket name.

@@ -55,6 +55,7 @@ func TestDocsNameEveryField(t *testing.T) {
 	}
 	closed := fleet(t)
 	closed.Edition.Revision = new(int)
+	closed.Quality.RecordedSince = &closed.AsOf                                          // that fleet was metered from the beginning
 	closed.Remarks = append(closed.Remarks, contract.Remark{Swaps: []contract.Swap{{}}}) // no GPU of that fleet was replaced
 	text, err := json.Marshal([]contract.Report{closed, fleetBy(t)})
 	if err != nil {

@@ -206,6 +206,9 @@ func (d *document) strays() {
 func (d *document) quality() {
 	q := d.r.Quality
 	d.print("\n## Data quality\n\n- %s GPUs present in the period\n", contract.Grouped(int64(q.GPUs)))
+	if q.RecordedSince != nil {
+		d.print("- %s\n", unseen(*q.RecordedSince))
+	}
 	for _, x := range []struct {
 		n    int64
 		what string

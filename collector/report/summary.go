@@ -11,12 +11,20 @@ import (
 func (t *text) title() {
 	t.line("%s", t.paint(bold, "GPU ledger, "+t.r.Period))
 	t.line("data up to %s, each contract in its own billing calendar", moment(t.r.AsOf))
+	if at := t.r.Quality.RecordedSince; at != nil {
+		t.line("%s", t.paint(red, unseen(*at)))
+	}
 	if e := t.r.Edition; e != nil {
 		t.line("%s, contracts %.12s", edition(e, t.r.AsOf), e.Terms)
 		if e.Head != "" {
 			t.line("ledger head %s", e.Head)
 		}
 	}
+}
+
+// unseen says what a report is to be read with where records begin within it.
+func unseen(since time.Time) string {
+	return "nothing was metered before " + moment(since) + ": what was contracted until then is undelivered"
 }
 
 // edition says how final a month is, in a report as of a moment.

@@ -135,6 +135,9 @@ func trustOf(r *contract.Report) []trust {
 		observed += l.ContractedMs - l.Buckets[contract.Undelivered] - l.Buckets[contract.Unobserved]
 	}
 	out := []trust{{true, "data up to " + moment(r.AsOf)}, {true, contract.Grouped(int64(r.Quality.GPUs)) + " GPUs present"}}
+	if at := r.Quality.RecordedSince; at != nil {
+		out = append(out, trust{false, "nothing was metered before " + moment(*at) + ": what was contracted until then is undelivered"})
+	}
 	if e := r.Edition; e != nil && e.Head != "" && e.Revision != nil {
 		out = append(out, trust{true, fmt.Sprintf("closed, revision %d, ledger head %s", *e.Revision, e.Head)})
 	}

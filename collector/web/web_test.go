@@ -81,6 +81,18 @@ func TestPageAsServed(t *testing.T) {
 	golden(t, "no-contracts.html", render(t, web.Page{Problem: "no data for 2026-11: the store holds no records yet", NoData: true}))
 }
 
+// TestPageNamesTimeBeforeTheFirstRecord holds that it stands among what the
+// figures can be trusted by.
+func TestPageNamesTimeBeforeTheFirstRecord(t *testing.T) {
+	r := fleet(t)
+	at := time.Date(2026, 10, 5, 10, 0, 37, 0, time.UTC)
+	r.Quality.RecordedSince = &at
+	const want = `<li class="look"><span aria-hidden="true">▲</span> nothing was metered before 2026-10-05 10:00 UTC: what was contracted until then is undelivered</li>`
+	if page := render(t, web.Page{Report: r, HasContracts: true}); !strings.Contains(page, want) {
+		t.Errorf("no %q in %s", want, page)
+	}
+}
+
 // TestPolicyAllowsTheStyle holds that the page's only style sheet has the
 // hash that the policy names, and that nothing else is on the page that the
 // policy would forbid.
