@@ -66,6 +66,14 @@ func TestProgramsOfARM64Start(t *testing.T) {
 	if said := run("gpumeter", "contract", "schema"); !strings.HasPrefix(said, "{") {
 		t.Errorf("gpumeter contract schema says %q", said)
 	}
+	// DuckDB throws: the C++ library is in the program, and libgcc_s is not.
+	data := t.TempDir()
+	if err := os.WriteFile(filepath.Join(data, "gpumeter.duckdb"), []byte(strings.Repeat("no database", 2000)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if said := run("gpumeter", "report", "--data", data); !strings.Contains(said, "not a valid DuckDB database file") {
+		t.Errorf("gpumeter report on a damaged store says %q", said)
+	}
 	said := run("gpumeter-agent", "scan", "--nvml", filepath.Join(stage, "sim", "libnvidia-ml.so.1"))
 	if !strings.Contains(said, "4 GPUs") || !strings.Contains(said, "GB200") {
 		t.Errorf("scan says\n%s", said)
