@@ -16,6 +16,7 @@ import (
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/engine"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -118,6 +119,36 @@ func TestEverySetIsWhatKubernetesTakes(t *testing.T) {
 			o.checkContainers(t)
 			o.checkCertificates(t)
 		})
+	}
+}
+
+// secretCall is where the notes read a key of a Secret.
+var secretCall = regexp.MustCompile(`get secret (\S+) -o jsonpath='\{\.data\.([^}]+)\}'`)
+
+// TestNotesReadSecretsThatAreThere wants each key that Helm's notes read to be in
+// a Secret that is installed, or in one that the values name.
+func TestNotesReadSecretsThatAreThere(t *testing.T) {
+	for _, name := range sets(t) {
+		values, err := chartutil.ReadValuesFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, err := render(t, "gpumeter", "gpu", values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := install(t, name)
+		notes := files["gpumeter/templates/NOTES.txt"]
+		for _, m := range secretCall.FindAllStringSubmatch(notes, -1) {
+			secret, key := m[1], strings.ReplaceAll(m[2], `\.`, ".")
+			s, ours := o.byName["Secret/"+secret].(*corev1.Secret)
+			if ours && s.Data[key] == nil || !ours && !strings.Contains(fmt.Sprint(values), "secret:"+secret) {
+				t.Errorf("%s: the notes read %s of the Secret %s, which is not there", name, key, secret)
+			}
+		}
+		if shell := strings.Contains(notes, "gpumeter doctor --ca-file"); shell != (o.byName["Secret/gpumeter-collector-tls"] != nil) {
+			t.Errorf("%s: the notes lead through a shell: %t", name, shell)
+		}
 	}
 }
 

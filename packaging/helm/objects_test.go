@@ -230,7 +230,7 @@ func checkFiles(t *testing.T, name string, c corev1.Container) {
 func (o *objects) checkCertificates(t *testing.T) {
 	t.Helper()
 	for name, names := range map[string][]string{
-		"gpumeter-collector-tls": {"gpumeter-collector.gpu.svc", "gpumeter-collector.gpu", "gpumeter-collector"},
+		"gpumeter-collector-tls": {"gpumeter-collector.gpu.svc", "gpumeter-collector.gpu", "gpumeter-collector", "localhost"},
 		"gpumeter-agent-tls":     {"gpumeter-agent"},
 	} {
 		s, ok := o.byName["Secret/"+name].(*corev1.Secret)
