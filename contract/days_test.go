@@ -3,7 +3,7 @@ package contract
 import (
 	"testing"
 	"time"
-	_ "time/tzdata" // the days of these zones are the same wherever the tests run
+	_ "time/tzdata" // for a machine without zones
 )
 
 func TestDaysFollowTheZone(t *testing.T) {
@@ -38,13 +38,14 @@ func TestDaysFollowTheZone(t *testing.T) {
 	f("UTC", "2026-10-01 00:00:00", 24, 24, 24)
 	f("UTC", "2026-10-01 22:30:00", 1.5, 24, 0.25)
 	f("UTC", "2028-02-28 00:00:00", 24, 24, 24)                 // leap year
-	f("America/Los_Angeles", "2026-03-07 00:00:00", 24, 23, 24) // spring forward
-	f("America/Los_Angeles", "2026-10-31 00:00:00", 24, 25, 24) // fall back
-	f("Australia/Lord_Howe", "2026-10-03 00:00:00", 24, 23.5, 24)
+	// Days that are over: of those to come governments change their minds.
+	f("America/Los_Angeles", "2024-03-09 00:00:00", 24, 23, 24) // spring forward
+	f("America/Los_Angeles", "2024-11-02 00:00:00", 24, 25, 24) // fall back
+	f("Australia/Lord_Howe", "2024-10-05 00:00:00", 24, 23.5, 24)
 	f("Asia/Kathmandu", "2026-10-03 00:00:00", 24, 24)
-	f("Africa/Cairo", "2026-04-23 00:00:00", 24, 23, 24)     // there is no midnight
-	f("Africa/Cairo", "2026-10-28 00:00:00", 24, 25, 24)     // 23:00 comes twice
-	f("America/Havana", "2026-10-31 00:00:00", 24, 25, 24)   // midnight comes twice
+	f("Africa/Cairo", "2024-04-25 00:00:00", 24, 23, 24)     // there is no midnight
+	f("Africa/Cairo", "2024-10-30 00:00:00", 24, 25, 24)     // 23:00 comes twice
+	f("America/Havana", "2024-11-02 00:00:00", 24, 25, 24)   // midnight comes twice
 	f("America/St_Johns", "2010-11-06 00:00:00", 24, 25, 24) // 00:01 falls back to yesterday
 	f("America/Sao_Paulo", "2018-11-03 00:00:00", 24, 23, 24)
 	f("Pacific/Apia", "2011-12-29 00:00:00", 24, 24, 24) // the 30th was skipped
@@ -70,8 +71,8 @@ func TestMidnightIsOfTheDateInTheZone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := Midnight(time.Date(2026, 4, 24, 23, 59, 0, 0, time.UTC), cairo)
-	if got.Format(time.RFC3339) != "2026-04-24T01:00:00+03:00" {
+	got := Midnight(time.Date(2024, 4, 26, 23, 59, 0, 0, time.UTC), cairo)
+	if got.Format(time.RFC3339) != "2024-04-26T01:00:00+03:00" {
 		t.Errorf("Midnight = %s, want the moment at which clocks skip it", got)
 	}
 }
