@@ -37,7 +37,7 @@ func TestDaysFollowTheZone(t *testing.T) {
 	}
 	f("UTC", "2026-10-01 00:00:00", 24, 24, 24)
 	f("UTC", "2026-10-01 22:30:00", 1.5, 24, 0.25)
-	f("UTC", "2028-02-28 00:00:00", 24, 24, 24)                 // leap year
+	f("UTC", "2028-02-28 00:00:00", 24, 24, 24) // leap year
 	// Days that are over: of those to come governments change their minds.
 	f("America/Los_Angeles", "2024-03-09 00:00:00", 24, 23, 24) // spring forward
 	f("America/Los_Angeles", "2024-11-02 00:00:00", 24, 25, 24) // fall back
