@@ -7,6 +7,7 @@ set -eu
 root=$(mktemp -d)
 trap 'rm -rf --one-file-system "$root"' EXIT
 tar xf "$1" -C "$root" --numeric-owner
+echo '127.0.0.1 localhost' >"$root/etc/hosts" # an installer writes it
 chroot "$root" useradd --create-home newcomer
 git clone -q --no-hardlinks "$(dirname "$0")/../.." "$root/home/newcomer/gpumeter"
 chroot "$root" chown -R newcomer: /home/newcomer
