@@ -25,7 +25,7 @@ set -m # a job of its own, which Ctrl-C reaches as in a terminal
 make run >run.log 2>&1 &
 job=$!
 set +m
-until grep -q 'Ctrl-C' run.log; do
+until grep -qs 'Ctrl-C' run.log; do
 	[ -d /proc/$job ] || fail "make run ended"
 	[ $((SECONDS - started)) -lt 1800 ] || fail "make run has shown no report for half an hour"
 	sleep 1
