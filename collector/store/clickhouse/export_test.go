@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-
 	"github.com/gpumeter/gpumeter/collector/store"
 	"github.com/gpumeter/gpumeter/usage"
 )
@@ -105,23 +103,17 @@ func (d *DB) BytesOnDisk(ctx context.Context) (uint64, error) {
 	return sum, err
 }
 
-// Rows returns how many rows the table of batches has on all shards, counted
-// once they are merged and what was deleted is gone.
-func (d *DB) Rows(ctx context.Context) (sum uint64, err error) {
-	for _, s := range d.shards {
-		err = errors.Join(err, s.do(ctx, func(ctx context.Context, r *replica) error {
-			for busy := uint64(1); busy > 0; time.Sleep(20 * time.Millisecond) {
-				if err := r.each(ctx, query{text: sqlMutations}, func(rows driver.Rows) error { return rows.Scan(&busy) }); err != nil {
-					return err
-				}
+// Rows returns how many batches there are, when what was deleted is gone.
+func (d *DB) Rows(ctx context.Context) (n uint64, err error) {
+	err = d.shards[0].do(ctx, func(ctx context.Context, r *replica) error {
+		for busy := uint64(1); busy > 0; time.Sleep(20 * time.Millisecond) {
+			if err := r.conn.QueryRow(ctx, "SELECT count() FROM system.mutations WHERE database = currentDatabase() AND is_done = 0").Scan(&busy); err != nil {
+				return err
 			}
-			var n uint64
-			err := r.conn.QueryRow(ctx, "SELECT count() FROM batches FINAL").Scan(&n)
-			sum += n
-			return err
-		}))
-	}
-	return sum, err
+		}
+		return r.conn.QueryRow(ctx, "SELECT count() FROM batches FINAL").Scan(&n)
+	})
+	return n, err
 }
 
 // PruneHalf does all of a pruning of a day, but lets it not count.
@@ -141,7 +133,47 @@ func (d *DB) PruneHalf(ctx context.Context, day uint32, p store.Pruning) error {
 	}
 	x.number = x.newNumber()
 	for i, s := range x.shards {
-		err = errors.Join(err, x.write(ctx, s, x.going[i]))
+		_, e := x.write(ctx, s, x.going[i])
+		err = errors.Join(err, e)
 	}
 	return err
+}
+
+// OnReplica returns how many replicas a shard has, and runs a statement on one of
+// the first, counted from 0.
+func (d *DB) OnReplica(ctx context.Context, i int, statement string) (replicas int, err error) {
+	if s := d.shards[0]; i < len(s.replicas) {
+		err = s.replicas[i].exec(ctx, statement)
+	}
+	return len(d.shards[0].replicas), err
+}
+
+// Prefer lets every shard ask one replica first.
+func (d *DB) Prefer(i int) {
+	for _, s := range d.shards {
+		s.good.Store(int64(i))
+	}
+}
+
+// UnitsByHours returns how many units hour records tell of on the first shard,
+// as one replica knows which count, when another is asked first for these.
+func (d *DB) UnitsByHours(ctx context.Context, knows, asked int) (int, error) {
+	d.Prefer(knows)
+	v, err := d.settle(ctx)
+	if err != nil {
+		return 0, err
+	}
+	known, err := v.told(ctx, everything)
+	if err != nil {
+		return 0, err
+	}
+	d.Prefer(asked)
+	months, err := d.shards[0].stayedHours(ctx, 0, known, d.needsOfHours(known))
+	units := map[int64]bool{}
+	for _, m := range months {
+		for unit := range m.units {
+			units[unit] = true
+		}
+	}
+	return len(units), err
 }

@@ -114,7 +114,7 @@ func (a *question) cuts(ctx context.Context, known []told) ([]unitHour, error) {
 		if q.tables[1].Block().Rows() == 0 {
 			continue
 		}
-		list, err := gather(ctx, a.db, q, func(r driver.Rows) (h unitHour, err error) { return h, r.Scan(&h.unit, &h.hour) })
+		list, err := gather(ctx, a.db, q.on(a.db.needsOfHours(known)), func(r driver.Rows) (h unitHour, err error) { return h, r.Scan(&h.unit, &h.hour) })
 		if err != nil {
 			return nil, err
 		}

@@ -40,7 +40,13 @@ func (d *DB) lookUpIDs(ctx context.Context, ids []usage.ID) (map[usage.ID]taken,
 	if err != nil {
 		return nil, nil, err
 	}
-	committed, err := gather(ctx, d, ask(sqlCommitted, nil, asked), scanVersion)
+	before, err := d.readPrunings(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	q := ask(sqlCommitted, nil, asked)
+	q.needs = d.needsOf(before)
+	committed, err := gather(ctx, d, q, scanVersion)
 	if err != nil {
 		return nil, nil, fmt.Errorf("look up batches: %w", err)
 	}
@@ -100,10 +106,10 @@ type loser struct {
 }
 
 // losers returns the losers of all shards.
-func (d *DB) losers(ctx context.Context, parts []map[partition]*part) ([]loser, error) {
+func (d *DB) losers(ctx context.Context, parts []map[partition]*part, needs needs) ([]loser, error) {
 	var all []loser
 	for i, s := range d.shards {
-		list, err := s.raced(ctx, suspects(parts[i]))
+		list, err := s.raced(ctx, suspects(parts[i]), needs)
 		if err != nil {
 			return nil, fmt.Errorf("look for batches in conflict on shard %d: %w", s.number, err)
 		}
@@ -155,7 +161,7 @@ func suspects(parts map[partition]*part) []feed {
 }
 
 // raced returns all versions of the batches of some feeds that have several.
-func (s *shard) raced(ctx context.Context, suspects []feed) (out []loser, err error) {
+func (s *shard) raced(ctx context.Context, suspects []feed, needs needs) (out []loser, err error) {
 	if len(suspects) == 0 {
 		return nil, nil
 	}
@@ -164,7 +170,9 @@ func (s *shard) raced(ctx context.Context, suspects []feed) (out []loser, err er
 	if err != nil {
 		return nil, err
 	}
-	err = s.each(ctx, ask(sqlRaced, nil, t), func() { out = nil }, func(r driver.Rows) error {
+	q := ask(sqlRaced, nil, t)
+	q.needs = needs
+	err = s.each(ctx, q, func() { out = nil }, func(r driver.Rows) error {
 		var l loser
 		var hash []byte
 		err := r.Scan(&l.id.Agent, &l.id.Epoch, &l.id.Seq, &hash, &l.FromMs, &l.ToMs, &l.records)

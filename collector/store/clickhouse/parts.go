@@ -96,12 +96,15 @@ type parts struct {
 const maxLook = 2_000_000
 
 // look returns what is known of every partition that counts after some prunings,
-// and reads those that changed. It asks one replica for the stamps first, and
+// which need some parts, and reads those that changed. It asks one replica for the stamps first, and
 // then for the rows that the stamps at least name.
-func (s *shard) look(ctx context.Context, prunings map[uint32]pruning) (list map[partition]*part, err error) {
+func (s *shard) look(ctx context.Context, prunings map[uint32]pruning, need map[partition]uint64) (list map[partition]*part, err error) {
 	err = s.do(ctx, func(ctx context.Context, r *replica) error {
 		stamps, err := r.stamps(ctx)
 		if err != nil {
+			return err
+		}
+		if err := hasParts(stamps, need); err != nil {
 			return err
 		}
 		list = make(map[partition]*part, len(stamps))

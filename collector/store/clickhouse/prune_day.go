@@ -20,7 +20,7 @@ type dayPruning struct {
 	day         uint32
 	hours       owner.Span // full hours that are looked at
 	sinceMs     int64      // what was received since stays
-	used        []attempt  // hour records of the day and its neighbours
+	used        []told     // hour records of the day and its neighbours
 	wanted      []unitHour // hours that stay
 	wantedHours []int64    // the same of all units
 
@@ -47,7 +47,7 @@ func (x *dayPruning) bound(p store.Pruning, known []told) {
 	near = owner.Span{FromMs: near.FromMs - dayMs, ToMs: near.ToMs + dayMs}
 	for _, t := range known {
 		if !t.span().Clip(near).Empty() {
-			x.used = append(x.used, attemptsOf([]told{t})...)
+			x.used = append(x.used, t)
 		}
 	}
 	for _, k := range p.Keep {
@@ -82,7 +82,7 @@ func (x *dayPruning) tables(going []goingHour) ([]*ext.Table, error) {
 	var out []*ext.Table
 	for _, make := range []func() (*ext.Table, error){
 		func() (*ext.Table, error) { return x.partTable([]owner.Span{spanOfDay(x.day)}) },
-		func() (*ext.Table, error) { return usedTable(x.used) },
+		func() (*ext.Table, error) { return usedTable(attemptsOf(x.used)) },
 		func() (*ext.Table, error) {
 			return table("wanted", x.wanted, func(h unitHour) []any { return []any{h.unit, h.hour} },
 				ext.Column("unit", "Int64"), ext.Column("hour", "Int64"))
@@ -128,7 +128,7 @@ func (x *dayPruning) choose(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	q := x.ask(sqlPruneHours, x.numbers(), append(tables, left)...)
+	q := x.ask(sqlPruneHours, x.numbers(), append(tables, left)...).on(x.needsOfHours(x.used))
 	for _, s := range x.shards {
 		var list []goingHour
 		err := s.each(ctx, q, func() { list = nil }, func(r driver.Rows) error {
@@ -154,13 +154,14 @@ func (x *dayPruning) carryOut(ctx context.Context) (counts bool, err error) {
 	if x.number = x.newNumber(); x.number <= x.prunings[x.day].number {
 		return false, errors.New("it was pruned by a collector whose clock is ahead of this one's")
 	}
+	next := pruning{day: x.day, number: x.number, sinceMs: x.sinceMs}
 	for i, s := range x.shards {
-		if err := x.write(ctx, s, x.going[i]); err != nil {
+		rows, err := x.write(ctx, s, x.going[i])
+		if err != nil {
 			return false, fmt.Errorf("write what is left of shard %d: %w", s.number, err)
 		}
+		next.rows = append(next.rows, rows)
 	}
-	now := x.options.Now().UnixMilli()
-	next := pruning{day: x.day, number: x.number, sinceMs: x.sinceMs, madeMs: now}
 	prunings := maps.Clone(x.prunings)
 	prunings[x.day] = next
 	then, err := x.settleWith(ctx, prunings)
@@ -169,32 +170,44 @@ func (x *dayPruning) carryOut(ctx context.Context) (counts bool, err error) {
 	}
 	after, err := x.settle(ctx)
 	until := spanOfDay(x.day).ToMs
-	if err != nil || after.print(x.day, until) != x.print(x.day, until) || after.prunings[x.day] != x.prunings[x.day] {
+	if err != nil || after.print(x.day, until) != x.print(x.day, until) || after.prunings[x.day].number != x.prunings[x.day].number {
 		return false, err
 	}
 	if got, want := then.countsOf(x.day), after.countsOf(x.day); got != want {
 		return false, fmt.Errorf("%d batches and %d records would be left of %d and %d", got[0], got[1], want[0], want[1])
 	}
+	now := x.options.Now().UnixMilli()
 	if uint64(now)-x.number>>attemptShift > uint64(prunePatience.Milliseconds()) {
 		return false, nil
 	}
-	err = x.shards[0].insert(ctx, rows{table: "prunings", columns: "day, pruning, since_ms, made_ms",
-		list: [][]any{{next.day, next.number, next.sinceMs, next.madeMs}}})
+	err = x.shards[0].insert(ctx, rows{table: "prunings", columns: "day, pruning, since_ms, made_ms, rows",
+		list: [][]any{{next.day, next.number, next.sinceMs, now, next.rows}}})
 	return err == nil, err
 }
 
-// write writes what a shard will have of the day.
-func (x *dayPruning) write(ctx context.Context, s *shard, going []goingHour) error {
+// write writes what a shard will have of the day, and returns how many rows its
+// part has, when a quorum of replicas has them.
+func (x *dayPruning) write(ctx context.Context, s *shard, going []goingHour) (count uint64, err error) {
 	tables, err := x.tables(going)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	for _, text := range []string{sqlPruneKeep, sqlPruneMerge} {
-		q := x.ask(text, x.numbers(), tables...)
-		err := s.do(ctx, func(ctx context.Context, r *replica) error { return r.conn.Exec(r.rolling(ctx, q), q.text, q.args...) })
-		if err != nil {
-			return err
+	at := partition{x.day, x.number}
+	err = s.once(ctx, func(ctx context.Context, r *replica) error {
+		for _, text := range []string{sqlPruneKeep, sqlPruneMerge} {
+			if err := r.derive(ctx, x.ask(text, x.numbers(), tables...), x.needs[s.number]); err != nil {
+				return err
+			}
 		}
+		stamps, err := r.stamps(ctx)
+		count = stamps[at].rows
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	if err := s.spread(ctx, map[partition]uint64{at: count}); err != nil {
+		return 0, err
 	}
 	seqs := map[feed]usage.Ranges{}
 	for _, g := range going {
@@ -206,7 +219,7 @@ func (x *dayPruning) write(ctx context.Context, s *shard, going []goingHour) err
 			t.list = append(t.list, []any{x.number, f.agent, f.epoch, r.Lo, r.Hi})
 		}
 	}
-	return s.insert(ctx, t)
+	return count, s.insert(ctx, t)
 }
 
 // countsOf returns how many batches and records of a day count.

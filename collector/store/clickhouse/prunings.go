@@ -19,7 +19,8 @@ type pruning struct {
 	day     uint32 // YYYYMMDD
 	number  uint64 // begins with the time, as those of attempts do
 	sinceMs int64
-	madeMs  int64 // when it began to count
+	madeMs  int64    // when it began to count
+	rows    []uint64 // of the part, on each shard
 }
 
 // readPrunings returns the last pruning of each day, and sees to it that the
@@ -28,7 +29,7 @@ func (d *DB) readPrunings(ctx context.Context) (map[uint32]pruning, error) {
 	var all []pruning
 	err := d.shards[0].each(ctx, query{text: sqlPrunings}, func() { all = nil }, func(r driver.Rows) error {
 		var p pruning
-		err := r.Scan(&p.day, &p.number, &p.sinceMs, &p.madeMs)
+		err := r.Scan(&p.day, &p.number, &p.sinceMs, &p.madeMs, &p.rows)
 		all = append(all, p)
 		return err
 	})

@@ -127,9 +127,15 @@ func (r *replica) reading(ctx context.Context, q query) context.Context {
 	return r.asking(ctx, q, ch.Settings{})
 }
 
-// rolling returns the context of an INSERT of what a query answers.
-func (r *replica) rolling(ctx context.Context, q query) context.Context {
-	return r.asking(ctx, q, r.toWrite())
+// derive runs an INSERT of what a query answers, on a replica that has what it
+// needs. No quorum is asked for: see need.
+func (r *replica) derive(ctx context.Context, q query, n need) error {
+	if err := r.holds(ctx, n); err != nil {
+		return err
+	}
+	s := r.toWrite()
+	delete(s, "insert_quorum")
+	return r.conn.Exec(r.asking(ctx, q, s), q.text, q.args...)
 }
 
 func (r *replica) asking(ctx context.Context, q query, s ch.Settings) context.Context {

@@ -174,6 +174,10 @@ func TestRollUpDropsWhatOthersReplaced(t *testing.T) {
 		if hours, attempts, err := db.Hours(t.Context()); err != nil || hours != 24 || attempts != want {
 			t.Errorf("hour records tell %d hours, %d attempts, %v, want 24 and %d", hours, attempts, err, want)
 		}
+		answer, _ := wholeOf(t, db, 24)
+		if len(answer.Sums) != 1 || answer.Sums[0].BusyMs != int64(i*(i+1)/2) {
+			t.Errorf("sums = %v after %d attempts", answer.Sums, i+1)
+		}
 	}
 }
 

@@ -38,6 +38,7 @@ type told struct {
 	day      uint32
 	untilMs  int64
 	attempts []uint64 // of every shard
+	rows     []uint64 // hour records of these
 }
 
 func (t told) span() owner.Span {
@@ -85,7 +86,7 @@ func (v view) told(ctx context.Context, x owner.Span) ([]told, error) {
 		list = slices.DeleteFunc(list, func(r roll) bool { return v.print(r.day, r.untilMs) != r.print })
 		if i == 0 {
 			for _, r := range list {
-				out = append(out, told{r.day, r.untilMs, []uint64{r.number}})
+				out = append(out, told{r.day, r.untilMs, []uint64{r.number}, []uint64{r.rows}})
 			}
 			continue
 		}
@@ -94,7 +95,7 @@ func (v view) told(ctx context.Context, x owner.Span) ([]told, error) {
 		})
 		for j := range out {
 			n := slices.IndexFunc(list, func(r roll) bool { return r.day == out[j].day && r.untilMs == out[j].untilMs })
-			out[j].attempts = append(out[j].attempts, list[n].number)
+			out[j].attempts, out[j].rows = append(out[j].attempts, list[n].number), append(out[j].rows, list[n].rows)
 		}
 	}
 	// Of each day the one that tells most, and of these the first.

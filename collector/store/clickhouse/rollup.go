@@ -79,9 +79,9 @@ func (v view) rollDay(ctx context.Context, day uint32, x owner.Span) (after view
 	if err != nil {
 		return v, err
 	}
-	attempts := make([]attempt, len(v.shards))
+	rolls := make([]roll, len(v.shards))
 	for i, s := range v.shards {
-		if attempts[i], err = v.roll(ctx, s, day, x, lost); err != nil {
+		if rolls[i], err = v.roll(ctx, s, day, x, lost); err != nil {
 			return v, fmt.Errorf("shard %d: %w", s.number, err)
 		}
 	}
@@ -89,8 +89,8 @@ func (v view) rollDay(ctx context.Context, day uint32, x owner.Span) (after view
 		return after, err
 	}
 	for i, s := range v.shards {
-		err := s.insertRoll(ctx, roll{attempt: attempts[i], untilMs: x.ToMs, print: made})
-		if err != nil {
+		rolls[i].print = made
+		if err := s.insertRoll(ctx, rolls[i]); err != nil {
 			return after, err
 		}
 	}
@@ -98,24 +98,28 @@ func (v view) rollDay(ctx context.Context, day uint32, x owner.Span) (after view
 }
 
 // roll lets a shard make hour records of its own records, and returns the
-// number of the attempt.
-func (v view) roll(ctx context.Context, s *shard, day uint32, x owner.Span, lost []owner.Claim) (a attempt, err error) {
+// attempt.
+func (v view) roll(ctx context.Context, s *shard, day uint32, x owner.Span, lost []owner.Claim) (out roll, err error) {
 	left, err := lostTable(lost)
 	if err != nil {
-		return attempt{}, err
+		return roll{}, err
 	}
 	days, err := v.partTable([]owner.Span{x})
 	if err != nil {
-		return attempt{}, err
+		return roll{}, err
 	}
 	err = s.do(ctx, func(ctx context.Context, r *replica) error {
-		a = attempt{day, v.newNumber()}
+		out = roll{attempt: attempt{day, v.newNumber()}, untilMs: x.ToMs}
 		numbers := bounds(x)
-		numbers["day"], numbers["attempt"] = int64(a.day), int64(a.number)
-		q := v.ask(sqlRoll, numbers, left, days)
-		return r.conn.Exec(r.rolling(ctx, q), q.text, q.args...)
+		numbers["day"], numbers["attempt"] = int64(day), int64(out.number)
+		if err := r.derive(ctx, v.ask(sqlRoll, numbers, left, days), v.needs[s.number]); err != nil {
+			return err
+		}
+		rows, err := r.hourRows(ctx)
+		out.rows = rows[out.attempt]
+		return err
 	})
-	return a, err
+	return out, err
 }
 
 // attemptShift leaves room for chance below the time in an attempt's number.
@@ -127,14 +131,6 @@ func (d *DB) newNumber() uint64 {
 
 // insertRoll says that an attempt came to its end.
 func (s *shard) insertRoll(ctx context.Context, x roll) error {
-	err := s.do(ctx, func(ctx context.Context, r *replica) error {
-		rows, err := r.hourRows(ctx)
-		x.rows = rows[x.attempt]
-		return err
-	})
-	if err != nil {
-		return err
-	}
 	return s.insert(ctx, rows{table: "rolls", columns: "day, attempt, until_ms, batches, print, rows",
 		list: [][]any{{x.day, x.number, x.untilMs, x.count, x.sum, x.rows}}})
 }

@@ -79,9 +79,15 @@ func (d *DB) Seqs(ctx context.Context, agent, epoch string) (usage.Ranges, error
 	if err != nil {
 		return nil, err
 	}
+	prunings, err := d.readPrunings(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var list []usage.Range
 	for _, text := range []string{sqlSeqs, sqlSeqsAside} {
-		blocks, err := gather(ctx, d, ask(text, nil, asked), scanBlock)
+		q := ask(text, nil, asked)
+		q.needs = d.needsOf(prunings)
+		blocks, err := gather(ctx, d, q, scanBlock)
 		if err != nil {
 			return nil, fmt.Errorf("read committed numbers of %.8s/%.8s: %w", agent, epoch, err)
 		}

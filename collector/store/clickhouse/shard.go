@@ -91,6 +91,21 @@ func (s *shard) do(ctx context.Context, f func(context.Context, *replica) error)
 	}
 }
 
+// once lets f work on the first replica that is ready, whatever comes of it.
+func (s *shard) once(ctx context.Context, f func(context.Context, *replica) error) error {
+	var chosen *replica
+	if err := s.do(ctx, func(_ context.Context, r *replica) error {
+		chosen = r
+		return nil
+	}); err != nil {
+		return err
+	}
+	if err := f(ctx, chosen); err != nil {
+		return fmt.Errorf("%s: %w", chosen.address, err)
+	}
+	return nil
+}
+
 // isPassing reports whether an error says something about a replica or the way
 // to it, and nothing about what it was asked.
 func isPassing(err error) bool {
@@ -99,7 +114,7 @@ func isPassing(err error) bool {
 		return passing[e.Code]
 	}
 	var n net.Error
-	return errors.As(err, &n) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+	return errors.Is(err, errLags) || errors.As(err, &n) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, sqldriver.ErrBadConn) || errors.Is(err, ch.ErrAcquireConnTimeout)
 }
 
@@ -122,6 +137,9 @@ func (s *shard) close() error {
 // the first row on, when a replica went away; begin is called before.
 func (s *shard) each(ctx context.Context, q query, begin func(), f func(driver.Rows) error) error {
 	return s.do(ctx, func(ctx context.Context, r *replica) error {
+		if err := r.holds(ctx, q.needs[s.number]); err != nil {
+			return err
+		}
 		begin()
 		return r.each(ctx, q, f)
 	})
@@ -147,6 +165,7 @@ type query struct {
 	text   string
 	args   []any        // numbers, by name
 	tables []*ext.Table // temporary, under their names
+	needs  needs        // of replicas that may be asked
 }
 
 // ask makes a query of the statement in a file. Lines that leave out what is

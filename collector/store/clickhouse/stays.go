@@ -43,11 +43,11 @@ func (v view) there(ctx context.Context) (map[int64]owner.Presence, error) {
 	for i, s := range v.shards {
 		var list []stay
 		if v.conflicts == 0 {
-			if list, err = s.stayed(ctx, wholeTime(known), v.parts[i]); err != nil {
+			if list, err = s.stayed(ctx, wholeTime(known), v.parts[i], v.needs[s.number].parts); err != nil {
 				return nil, fmt.Errorf("shard %d: %w", s.number, err)
 			}
 		}
-		months, err := s.stayedHours(ctx, i, known)
+		months, err := s.stayedHours(ctx, i, known, v.needsOfHours(known))
 		if err != nil {
 			return nil, fmt.Errorf("shard %d: %w", s.number, err)
 		}
@@ -97,7 +97,7 @@ func wholeTime(known []told) []owner.Span {
 
 // stayed returns the stays of the partitions of a shard that hold more than
 // what hour records tell. Partitions are read again when their stamps change.
-func (s *shard) stayed(ctx context.Context, known []owner.Span, parts map[partition]*part) ([]stay, error) {
+func (s *shard) stayed(ctx context.Context, known []owner.Span, parts map[partition]*part, need map[partition]uint64) ([]stay, error) {
 	var out []stay
 	list := map[partition]stay{}
 	var changed []partition
@@ -115,7 +115,7 @@ func (s *shard) stayed(ctx context.Context, known []owner.Span, parts map[partit
 		}
 		changed = append(changed, at)
 	}
-	if err := s.readStays(ctx, list, parts, changed); err != nil {
+	if err := s.readStays(ctx, list, parts, need, changed); err != nil {
 		return nil, err
 	}
 	s.stays.mu.Lock()
@@ -126,7 +126,7 @@ func (s *shard) stayed(ctx context.Context, known []owner.Span, parts map[partit
 
 // readStays reads the stays of some partitions into a list. There may be more by
 // now than the stamps name, which changes nothing: units do not go away.
-func (s *shard) readStays(ctx context.Context, list map[partition]stay, parts map[partition]*part, changed []partition) error {
+func (s *shard) readStays(ctx context.Context, list map[partition]stay, parts map[partition]*part, need map[partition]uint64, changed []partition) error {
 	if len(changed) == 0 {
 		return nil
 	}
@@ -137,6 +137,9 @@ func (s *shard) readStays(ctx context.Context, list map[partition]stay, parts ma
 	return s.do(ctx, func(ctx context.Context, r *replica) error {
 		stamps, err := r.stamps(ctx) // of the replica that is read
 		if err != nil {
+			return err
+		}
+		if err := hasParts(stamps, need); err != nil {
 			return err
 		}
 		for _, p := range changed {
@@ -158,10 +161,10 @@ func (s *shard) readStays(ctx context.Context, list map[partition]stay, parts ma
 
 // stayedHours returns the stays of a shard that its hour records tell, by
 // months. A month is read again when hour records of it were made anew.
-func (s *shard) stayedHours(ctx context.Context, index int, known []told) ([]stay, error) {
+func (s *shard) stayedHours(ctx context.Context, index int, known []told, needs needs) ([]stay, error) {
 	byMonth := map[uint32][]told{}
 	for _, t := range known {
-		byMonth[t.day/100] = append(byMonth[t.day/100], told{t.day, t.untilMs, t.attempts[index : index+1]})
+		byMonth[t.day/100] = append(byMonth[t.day/100], told{t.day, t.untilMs, t.attempts[index : index+1], t.rows[index : index+1]})
 	}
 	s.stays.mu.Lock()
 	old := s.stays.months
@@ -177,7 +180,7 @@ func (s *shard) stayedHours(ctx context.Context, index int, known []told) ([]sta
 		if err != nil {
 			return nil, err
 		}
-		err = s.each(ctx, ask(sqlHourStays, nil, used), func() {}, func(r driver.Rows) error {
+		err = s.each(ctx, ask(sqlHourStays, nil, used).on(needs), func() {}, func(r driver.Rows) error {
 			var unit int64
 			var span owner.Span
 			err := r.Scan(&unit, &span.FromMs, &span.ToMs)

@@ -45,6 +45,7 @@ type question struct {
 	reading reading
 	numbers map[string]int64
 	tables  []*ext.Table // that all statements of the question may use
+	needs   needs        // what these need, beside hour records
 	lost    int          // claims that do not count
 	cut     int          // spans that start or end amid the records
 	answer  contract.Answer
@@ -124,7 +125,7 @@ func (p *picture) same(o picture) bool {
 // read makes the temporary tables and lets the parts read.
 func (a *question) read(ctx context.Context, p picture, parts []func(context.Context) error) error {
 	a.answer = contract.Answer{}
-	a.reading, a.lost, a.tables = p.reading, len(p.lost), []*ext.Table{p.losers, p.pruned}
+	a.reading, a.lost, a.tables, a.needs = p.reading, len(p.lost), []*ext.Table{p.losers, p.pruned}, p.needs
 	for _, make := range []func() (*ext.Table, error){
 		func() (*ext.Table, error) { return lostTable(p.lost) },
 		func() (*ext.Table, error) { return p.partTable(p.runs) },
@@ -225,7 +226,11 @@ func (a *question) edgeTable() (*ext.Table, error) {
 		ext.Column("bucket", "Int64"), ext.Column("edge", "Int64"))
 }
 
-func (a *question) query(text string) query { return ask(text, a.numbers, a.tables...) }
+func (a *question) query(text string) query {
+	q := ask(text, a.numbers, a.tables...)
+	q.needs = a.needs
+	return q.on(a.db.needsOfHours(a.reading.told))
+}
 
 // texts returns the statements that answer a part of the question: of records,
 // of hour records, and of those of which more must be known than their hour.

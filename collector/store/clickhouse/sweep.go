@@ -3,6 +3,8 @@ package clickhouse
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
@@ -39,17 +41,32 @@ func (v view) sweepReplica(ctx context.Context, r *replica, parts map[partition]
 			return err
 		}
 	}
-	busy := uint64(0)
-	err = r.each(ctx, query{text: sqlMutations}, func(rows driver.Rows) error { return rows.Scan(&busy) })
-	if err != nil || busy > 0 {
+	return v.deleteOlder(ctx, r, parts, beforeMs)
+}
+
+// deleteOlder lets a replica delete of each day what was received before it
+// counts, unless it was told so. Servers of 2018 keep the last rows that a
+// quorum was asked for in a partition, and never say that it is done.
+func (v view) deleteOlder(ctx context.Context, r *replica, parts map[partition]*part, beforeMs int64) error {
+	var told []string
+	err := r.each(ctx, query{text: sqlMutations}, func(rows driver.Rows) error {
+		var command string
+		err := rows.Scan(&command)
+		told = append(told, command)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	for day, p := range v.prunings {
-		if known := parts[partition{day, partDay}]; known == nil || !known.older || p.madeMs > beforeMs {
+		which, bound := fmt.Sprintf("day = %d", day), fmt.Sprintf("received_ms < %d", p.sinceMs)
+		isTold := slices.ContainsFunc(told, func(command string) bool {
+			return strings.Contains(command, which) && strings.Contains(command, bound)
+		})
+		if known := parts[partition{day, partDay}]; known == nil || !known.older || p.madeMs > beforeMs || isTold {
 			continue
 		}
-		err := r.exec(ctx, fmt.Sprintf("ALTER TABLE batches DELETE WHERE day = %d AND part = %d AND received_ms < %d", day, partDay, p.sinceMs))
-		if err != nil {
+		if err := r.exec(ctx, fmt.Sprintf("ALTER TABLE batches DELETE WHERE %s AND part = %d AND %s", which, partDay, bound)); err != nil {
 			return err
 		}
 	}

@@ -22,6 +22,7 @@ type view struct {
 	losers    *ext.Table            // the same
 	conflicts int                   // how many they are
 	prunings  map[uint32]pruning    // that count, by day
+	needs     needs                 // what these need
 	pruned    *ext.Table            // since when what was received of a day counts, where there is older
 }
 
@@ -37,16 +38,16 @@ func (d *DB) settle(ctx context.Context) (view, error) {
 
 // settleWith is settle as of some prunings.
 func (d *DB) settleWith(ctx context.Context, prunings map[uint32]pruning) (view, error) {
-	v := view{DB: d, prunings: prunings}
+	v := view{DB: d, prunings: prunings, needs: d.needsOf(prunings)}
 	for _, s := range d.shards {
-		list, err := s.look(ctx, prunings)
+		list, err := s.look(ctx, prunings, v.needs[s.number].parts)
 		if err != nil {
 			return view{}, fmt.Errorf("look at the batches of shard %d: %w", s.number, err)
 		}
 		v.parts = append(v.parts, list)
 	}
 	var err error
-	if v.left, err = d.losers(ctx, v.parts); err != nil {
+	if v.left, err = d.losers(ctx, v.parts, v.needs); err != nil {
 		return view{}, err
 	}
 	v.conflicts = len(v.left)
@@ -59,7 +60,9 @@ func (d *DB) settleWith(ctx context.Context, prunings map[uint32]pruning) (view,
 
 // ask makes a query of the batches that count.
 func (v view) ask(text string, numbers map[string]int64, tables ...*ext.Table) query {
-	return ask(text, numbers, append(tables, v.losers, v.pruned)...)
+	q := ask(text, numbers, append(tables, v.losers, v.pruned)...)
+	q.needs = v.needs
+	return q
 }
 
 // partTable makes the temporary table asked_parts: the partitions in which

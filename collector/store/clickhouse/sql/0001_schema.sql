@@ -142,7 +142,8 @@ CREATE TABLE IF NOT EXISTS prunings (
     day      UInt32, -- YYYYMMDD
     pruning  UInt64,
     since_ms Int64,
-    made_ms  Int64
+    made_ms  Int64,
+    rows     Array(UInt64) -- of the part, on each shard
 ) ENGINE = {engine} ORDER BY (day, pruning);
 
 -- Numbers of the batches that a pruning merged.

@@ -1,4 +1,4 @@
--- Whether a replica is still busy with what was let go.
-SELECT count()
+-- How batches are deleted, or were lately.
+SELECT command
 FROM system.mutations
-WHERE database = currentDatabase() AND table = 'batches' AND is_done = 0
+WHERE database = currentDatabase() AND table = 'batches'

@@ -1,2 +1,2 @@
-SELECT DISTINCT day, pruning, since_ms, made_ms
+SELECT DISTINCT day, pruning, since_ms, made_ms, rows
 FROM prunings
