@@ -129,7 +129,7 @@ func (s *source) get(ctx context.Context, path string, q url.Values) (answer, er
 	}
 	res, err := client.Do(req)
 	if err != nil {
-		return answer{}, fmt.Errorf("ask the collector at %s (does it run there? --data opens a folder without it): %w", s.URL, errors.Unwrap(err))
+		return answer{}, fmt.Errorf("ask the collector at %s (%s): %w", s.URL, hint(err), errors.Unwrap(err))
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
@@ -184,12 +184,14 @@ func answerError(from string, res *http.Response, body []byte) error {
 	var e struct {
 		Error string `json:"error"`
 	}
-	if json.Unmarshal(body, &e) == nil && e.Error != "" {
-		err := remoteError{res.StatusCode, e.Error}
-		if res.StatusCode == http.StatusBadRequest {
-			return usageError{err}
-		}
+	_ = json.Unmarshal(body, &e) // what is no JSON says nothing
+	text := refusal(from, res.StatusCode, e.Error, body)
+	switch err := (remoteError{res.StatusCode, text}); {
+	case e.Error == "":
+		return errors.New(text)
+	case res.StatusCode == http.StatusBadRequest:
+		return usageError{err}
+	default:
 		return err
 	}
-	return fmt.Errorf("ask the collector at %s: %s", from, res.Status)
 }

@@ -1,11 +1,16 @@
 package main
 
 import (
+	"encoding/pem"
 	"io"
+	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -41,6 +46,54 @@ func TestEverySourceRefusesTheSame(t *testing.T) {
 		default:
 			f(1, "open data folder", "--data", pem+".none")
 		}
+	}
+}
+
+// TestSourceSaysWhatToDo has collectors that cannot be asked as they were.
+func TestSourceSaysWhatToDo(t *testing.T) {
+	answer := func(status int, text string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, text)
+		})
+	}
+	secure := httptest.NewUnstartedServer(answer(200, ""))
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := func(want string, args ...string) {
+		t.Helper()
+		if _, err := gpumeter(t, append([]string{"report"}, args...)...); err == nil || exitCode(err) != 1 || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%v: %v, want %q", args, err, want)
+		}
+	}
+	plain := strings.Replace(secure.URL, "https", "http", 1)
+	f("it speaks TLS there (ask with https://)", "--url", plain)
+	f("(name the file with the authority of its certificate with --ca-file): tls", "--url", secure.URL)
+	f("(ask by a name that its certificate has): tls", "--url", strings.Replace(secure.URL, "127.0.0.1", "localhost", 1), "--ca-file", ca)
+	if got := hint(&url.Error{Op: "Get", Err: &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host"}}}); got != "is the name right?" {
+		t.Errorf("a name that is not there: %s", got)
+	}
+	for text, want := range map[string]string{
+		`401 {"error": "a bearer token is needed"}`:      "a bearer token is needed (name a file with a reader's with --token-file)",
+		`403 {"error": "the token does not allow this"}`: "the token does not allow this (--token-file wants a reader's: one of the collector's --read-tokens)",
+		`404 not here`: ": 404 Not Found (is it a collector, and of this version?)",
+		`502 <html>`:   ": 502 Bad Gateway",
+		`422 <html>`:   ": 422 Unprocessable Entity",
+	} {
+		code, body, _ := strings.Cut(text, " ")
+		status, err := strconv.Atoi(code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv := httptest.NewServer(answer(status, body))
+		f(want, "--url", srv.URL)
+		f("it speaks plain HTTP there: ask with http://", "--url", strings.Replace(srv.URL, "http", "https", 1))
+		srv.Close()
 	}
 }
 
