@@ -59,6 +59,16 @@ func TestFreshInstallSaysWhenThereIsMore(t *testing.T) {
 	f(one, collector.Ask{Since: time.Hour}, at.Add(40*time.Second), "no data in the last 1h yet: seen since 10:00:37 UTC: 2 GPUs of 1 node (gpu-0); reports tell of that from 10:03:00 UTC on (if something is missing, ask gpumeter doctor)")
 	f(one, collector.Ask{From: "2026-11-01", To: "2026-11-02"}, at.Add(40*time.Second), "no data for 2026-11-01: the store holds records from 2026-11-05T10:00:37Z to 2026-11-05T10:01:00Z")
 	f(many, collector.Ask{}, at.Add(time.Minute), "no data for 2026-11 yet: seen since 10:00:37 UTC: 10 GPUs of 5 nodes (a, b, c and 2 more); reports tell of that from 10:03:00 UTC on (if something is missing, ask gpumeter doctor)")
+	few := begun(t, at, "gpu-0")
+	b := batch(fmt.Sprintf("%032x", 1), 2)
+	b.Node.Name = "gpu-0"
+	b.GPUs = []usage.GPU{{UUID: usage.Slot("gpu-0", 2), Model: "H100"}}
+	b.Records[0].GPU, b.Records[0].StartMs, b.Records[0].EndMs = b.GPUs[0].UUID, at.UnixMilli(), at.UnixMilli()+60_000
+	b.Records[0].Holder, b.Records[0].Sums = usage.Holder{}, usage.Sums{UnhealthyMs: 60_000}
+	if _, err := few.Append(t.Context(), []usage.Sealed{seal(t, b)}); err != nil {
+		t.Fatal(err)
+	}
+	f(few, collector.Ask{}, at.Add(40*time.Second), "no data for 2026-11 yet: seen since 10:00:37 UTC: 2 GPUs of 1 node (gpu-0); reports tell of that from 10:03:00 UTC on (if something is missing, ask gpumeter doctor)")
 	// What was seen lies outside of what is asked.
 	holds := "the store holds records from 2026-11-05T10:00:37Z to 2026-11-05T10:01:00Z"
 	f(one, collector.Ask{Month: "2026-10"}, at.Add(time.Minute), "no data for 2026-10: "+holds)
