@@ -24,6 +24,9 @@ var (
 	look        = run{"./agent/nvml", "Look/default", "20000x", ""}
 )
 
+// fleetOf is a whole fleet in front of a collector.
+func fleetOf(name string) run { return run{"./cmd/gpumeter", "Fleet/" + name, "1x", ""} }
+
 // reportOf is the report of a month of so many GPUs.
 func reportOf(gpus string) run { return run{"./collector", "Report", "5x", "-gpus " + gpus} }
 
@@ -37,6 +40,16 @@ var rows = []row{
 	{"bare appender, the same records", postMinute, "bare", "records/s", "", ""},
 	{"ingest over HTTP, 250 minutes of a node a post", postBacklog, "backlog", "records/s", "≥ 50,000", ""},
 	{"… 99 % acknowledged within, 64 senders", postBacklog, "backlog", "p99-ms", "", ""},
+	{"1,000,000 GPUs live for ten minutes: records", fleetOf("million"), "million", "records", "", ""},
+	{"… refused, while 5 % of the requests go wrong", fleetOf("million"), "million", "refused", "0", ""},
+	{"… a minute sent late, at most", fleetOf("million"), "million", "s-behind", "", ""},
+	{"… 99 % acknowledged within", fleetOf("million"), "million", "p99-ms", "", ""},
+	{"… most memory while they sent", fleetOf("million"), "million", "MiB-sending", "", ""},
+	{"… most memory while a report named all", fleetOf("million"), "million", "MiB-peak", "", ""},
+	{"… report against the truth", fleetOf("million"), "million", "ms-wrong", "0", ""},
+	{"10,000 agents back after an hour: records", fleetOf("outage"), "outage", "records", "", ""},
+	{"… all there after", fleetOf("outage"), "outage", "s-drain", "", ""},
+	{"… report against the truth", fleetOf("outage"), "outage", "ms-wrong", "0", ""},
 	{"store append, 1,000 batches of 8 records", run{"./collector/store/duckdb", "Append", "20x", ""}, "", "records/s", "", ""},
 	{"hour records made of minutes, 1,000 GPUs", run{"./collector/store/duckdb", "RollUp", "3x", ""}, "", "records/s", "", ""},
 	{"bytes per hour record, 10,000 GPUs", reportOf("10000"), "whole", "B/hour-record", "≤ 40", ""},
@@ -64,4 +77,5 @@ var rows = []row{
 var units = map[string]string{
 	"s/report": "s", "p99-ms": "ms", "scrape-p50-ms": "ms", "MiB-peak": "MiB", "PSS-MiB": "MiB",
 	"wire-B/record": "B", "B/hour-record": "B", "%core": "% of a core", "%wave-error": "%", "allocs/op": "",
+	"s-behind": "s", "s-drain": "s", "MiB-sending": "MiB", "ms-wrong": "ms wrong", "refused": "", "records": "",
 }

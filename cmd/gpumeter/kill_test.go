@@ -42,6 +42,8 @@ func TestMain(m *testing.M) {
 		err = runCollector(context.Background(), collectorArgs{
 			Data: os.Args[1], Address: collector.Address{Addr: os.Args[2]}, LogLevel: "error", MemoryMiB: 256,
 		})
+	case "command":
+		main()
 	case "agent":
 		err = killedAgent(context.Background(), os.Args[1], os.Args[2], os.Args[3])
 	}

@@ -340,16 +340,19 @@ func (x *simulatedSender) once(ctx context.Context, p *simulatedPost) (wait time
 	return wait, err
 }
 
+// quantile is how long so many of 1,000 requests took at most until they were
+// acknowledged.
+func (m *marks) quantile(permille int) time.Duration {
+	if len(m.latencies) == 0 {
+		return 0
+	}
+	slices.Sort(m.latencies)
+	return m.latencies[(len(m.latencies)-1)*permille/1000].Round(time.Millisecond)
+}
+
 // print says how it went.
 func (s *simulation) print(w io.Writer) {
 	m := &s.marks
-	slices.Sort(m.latencies)
-	at := func(permille int) time.Duration {
-		if len(m.latencies) == 0 {
-			return 0
-		}
-		return m.latencies[(len(m.latencies)-1)*permille/1000].Round(time.Millisecond)
-	}
 	live := s.truth.records - s.missed
 	fmt.Fprintf(w, "sent     %d records in %d batches, %d requests; %d of them in %.1f s, %.0f records/s\n",
 		s.truth.records, s.truth.batches, len(m.latencies), live, s.took.Seconds(), float64(live)/max(s.took.Seconds(), 1e-3))
@@ -358,7 +361,7 @@ func (s *simulation) print(w io.Writer) {
 	} else if s.rate > 0 {
 		fmt.Fprintf(w, "rate     %d records/s, held within %.1f s\n", s.args.Rate, max(m.behind.Seconds(), 0))
 	}
-	fmt.Fprintf(w, "answers  half within %s, 99 %% within %s, all within %s; %d times asked to wait, %d connections broke\n", at(500), at(990), at(1000), m.refused, m.broken)
+	fmt.Fprintf(w, "answers  half within %s, 99 %% within %s, all within %s; %d times asked to wait, %d connections broke\n", m.quantile(500), m.quantile(990), m.quantile(1000), m.refused, m.broken)
 	fmt.Fprintf(w, "faults   %d requests cut off, %d answers lost, %d requests late\n", m.cut, m.lost, m.later)
 	if s.args.Outage > 0 {
 		fmt.Fprintf(w, "outage   %d agents came back at once with %d records of %s: all there after %.1f s, %.0f records/s\n",
