@@ -96,7 +96,7 @@ e2e-clickhouse: build ## run collectors against a real ClickHouse cluster
 		cd $(TMPDIR) && npm pack --silent @chdb/lib-linux-x64-gnu@26.5.3 >/dev/null && tar xzf chdb-lib-linux-x64-gnu-26.5.3.tgz package/libchdb.so \
 		&& mv package/libchdb.so $(CHDB) && rm -r chdb-lib-linux-x64-gnu-26.5.3.tgz package; }
 	GPUMETER_BIN=$(CURDIR)/bin/gpumeter GPUMETER_CHDB=$$(ls $(CHDB) 2>/dev/null) \
-		$(GO) test -count=1 -timeout 1h -v -tags e2e_clickhouse ./e2e/clickhouse
+		$(GO) test -count=1 -timeout 2h -v -tags e2e_clickhouse ./e2e/clickhouse
 
 # The servers of Kubernetes and Helm are built from modules of their own, which
 # takes minutes once. They know their version from the linker.

@@ -11,7 +11,7 @@ import (
 // conforms runs tests of a package on some servers.
 func conforms(t *testing.T, c *cluster, pkg, tests string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-timeout=20m", "-v", "-run", tests, "../../"+pkg)
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-timeout=40m", "-v", "-run", tests, "../../"+pkg)
 	cmd.Env = append(os.Environ(), "GPUMETER_CLICKHOUSE="+c.store("test"))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
