@@ -39,10 +39,30 @@ func joined(t *testing.T, m *machine) {
 	if said := m.run(t, "gpumeter-agent", "up", "--join", url, "--token-file", "/root/token"); !strings.Contains(said, "nothing had to be changed") || m.show(t, agent, "MainPID") != pid {
 		t.Errorf("a second time: %s", said)
 	}
+	left(t, m, before)
+	m.run(t, "gpumeter-agent", "up", "--join", url, "--token-file", "/root/token", "--expected-gpus", "8")
 	said, _ = m.try("gpumeter-agent", "doctor") // nobody keeps this machine's clock
 	for _, want := range []string{"from /etc/gpumeter/agent.env, /etc/gpumeter/agent.yaml, flags.", "8 GPUs, as expected", "An agent runs here", "The collector takes the token."} {
 		if !strings.Contains(strings.Join(strings.Fields(said), " "), want) {
 			t.Errorf("the doctor does not say %q: %s", want, said)
 		}
+	}
+}
+
+// left has another command undo that: the settings are those of before, and the
+// spool is there.
+func left(t *testing.T, m *machine, before string) {
+	said := m.run(t, "gpumeter-agent", "down")
+	for _, want := range []string{"called systemctl disable --now " + agent, "This node is not metered any more", "Kept: /var/lib/gpumeter, with the spool."} {
+		if !strings.Contains(said, want) {
+			t.Errorf("down does not say %q: %s", want, said)
+		}
+	}
+	if after := m.run(t, "cat", "/etc/gpumeter/agent.env"); after != before || m.show(t, agent, "ActiveState") != "inactive" || m.show(t, agent, "UnitFileState") != "disabled" {
+		t.Errorf("the unit is %s and %s, and the settings are %s, want %s", m.show(t, agent, "ActiveState"), m.show(t, agent, "UnitFileState"), after, before)
+	}
+	m.run(t, "test", "-s", "/var/lib/gpumeter/spool.db")
+	if said, err := m.try("test", "-e", "/etc/gpumeter/agent.token"); err == nil {
+		t.Errorf("the token is still there: %s", said)
 	}
 }
