@@ -24,7 +24,7 @@ var numbers = strings.NewReplacer("@from", fmt.Sprint(fromMs), "@to", fmt.Sprint
 
 // temporaries are the temporary tables that a statement asks about.
 var temporaries = map[string][]string{
-	"aside": {"asked"}, "committed": {"asked"}, "seqs": {"asked"}, "seqs_aside": {"asked"}, "links": {"asked", "losers"},
+	"aside": {"asked"}, "committed": {"asked"}, "seqs": {"asked"}, "seqs_aside": {"asked"}, "links": {"asked", "asked_parts", "pruned", "losers"},
 	"units": {"asked"}, "nodes": {"asked"}, "holders": {"asked"}, "claims": {"asked"}, "body": {"asked"},
 	"stays": {"asked"}, "part_feeds": {"asked"}, "part_bundles": {"asked"}, "raced": {"suspects"},
 	"days": {"losers", "asked_parts", "pruned"}, "returns": {"asked_parts", "pruned"}, "gone": {"asked"}, "goodbyes": {"losers"}, "extent": {"losers"},

@@ -44,6 +44,9 @@ func TestStatementsRunOnTodaysClickHouse(t *testing.T) {
 		}
 		today.run(t, "INSERT INTO "+table+" FORMAT TSV\n"+rows)
 	}
+	for _, e := range []engine{old, today} {
+		e.run(t, "ALTER TABLE batches DELETE WHERE day = 1 AND part = 0 AND received_ms < 5") // none: how versions write it
+	}
 	stamps, err := os.ReadFile(filepath.Join(sqlFolder, "stamps.sql"))
 	if err != nil {
 		t.Fatal(err)
@@ -62,6 +65,9 @@ func TestStatementsRunOnTodaysClickHouse(t *testing.T) {
 				rows := e.run(t, text)
 				if written, ok := writes[name]; ok {
 					rows = e.run(t, written)
+				}
+				if name == "mutations" {
+					rows = strings.NewReplacer("(", "", ")", "").Replace(rows) // as versions like
 				}
 				return sorted(strings.ReplaceAll(rows, ", ", ",")) // as in names of partitions
 			}
@@ -151,7 +157,7 @@ func (e *chdb) run(t *testing.T, statement string) string {
 // schema makes the tables of the store and returns their names.
 func schema(t *testing.T, e engine) []string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(sqlFolder, "0001_schema.sql"))
+	text, err := os.ReadFile(filepath.Join(sqlFolder, "0002_schema.sql"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +209,7 @@ func fill(t *testing.T, address string) {
 		if _, err := db.Append(t.Context(), batches); err != nil {
 			t.Fatal(err)
 		}
-		now = now.Add(2 * time.Hour)
+		now = now.Add(time.Duration(4-3*agent) * 30 * time.Minute) // too short for what is gone to be deleted
 		pruned, err := db.Prune(t.Context(), store.Pruning{FromMs: 0, ToMs: start.AddDate(0, 0, 1-agent).UnixMilli()})
 		if want := int64(1-agent) * 2 * 8 * 60; err != nil || pruned.Records != want {
 			t.Fatalf("%d records were pruned, %v, want %d", pruned.Records, err, want)
@@ -253,7 +259,7 @@ func statements(t *testing.T) map[string]string {
 	out := map[string]string{}
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".sql")
-		if name == "0001_schema" || name == "members" || name == "stamps" {
+		if name == "0002_schema" || name == "members" || name == "stamps" {
 			continue // run elsewhere; of the cluster; compared apart
 		}
 		text, err := os.ReadFile(file)

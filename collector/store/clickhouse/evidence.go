@@ -144,7 +144,11 @@ func (d *DB) Links(ctx context.Context, agent, epoch string, lo, hi uint64) ([]s
 	if err != nil {
 		return nil, fmt.Errorf("read batches: %w", err)
 	}
-	out, err := gather(ctx, d, v.ask(sqlLinks, nil, asked), func(r driver.Rows) (store.Link, error) {
+	parts, err := v.allParts()
+	if err != nil {
+		return nil, fmt.Errorf("read batches: %w", err)
+	}
+	out, err := gather(ctx, d, v.ask(sqlLinks, nil, asked, parts), func(r driver.Rows) (store.Link, error) {
 		l := store.Link{ID: usage.ID{Agent: agent, Epoch: epoch}}
 		var hash []byte
 		var prev string

@@ -31,7 +31,13 @@ func (m migration) run(ctx context.Context, r *replica) error {
 	if int(version) > len(migrations) {
 		return fmt.Errorf("the store has schema %d, this program knows schemas up to %d: use a newer gpumeter", version, len(migrations))
 	}
+	if version == unreleased {
+		return fmt.Errorf("the store has schema %d, which no release of gpumeter had: use another database", version)
+	}
 	for n := int(version); n < len(migrations); n++ {
+		if migrations[n] == "" {
+			continue
+		}
 		err := r.exec(ctx, m.statements(r, migrations[n])...)
 		if err == nil {
 			err = r.exec(ctx, fmt.Sprintf("INSERT INTO schema SELECT toUInt32(%d)", n+1))

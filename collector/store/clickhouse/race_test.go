@@ -312,6 +312,21 @@ func TestALateClaimCountsForNothing(t *testing.T) {
 	}
 }
 
+func TestOpenRefusesAStoreOfBeforeTheFirstRelease(t *testing.T) {
+	dir := t.TempDir()
+	db := open(t, dir).(*clickhouse.DB)
+	for _, s := range []string{"DROP TABLE schema", "CREATE TABLE schema (version UInt32) ENGINE = MergeTree ORDER BY version", "INSERT INTO schema SELECT toUInt32(1)"} {
+		if err := db.Exec(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer db.Close()
+	_, err := clickhouse.Open(t.Context(), options(t, dir))
+	if err == nil || !strings.Contains(err.Error(), "use another database") {
+		t.Errorf("open a store with schema 1: %v", err)
+	}
+}
+
 func TestOpenRefusesANewerStore(t *testing.T) {
 	dir := t.TempDir()
 	db := open(t, dir).(*clickhouse.DB)

@@ -4,7 +4,11 @@ import "embed"
 
 // migrations are run in order, each once on each server; the number of the
 // last is the schema's. A file that was released is never edited.
-var migrations = []string{read("0001_schema")}
+var migrations = []string{unreleased: read("0002_schema")}
+
+// unreleased is a schema that stores had before there was a release. They
+// cannot be brought up to date.
+const unreleased = 1
 
 //go:embed sql/*.sql
 var files embed.FS

@@ -68,11 +68,22 @@ func (v view) ask(text string, numbers map[string]int64, tables ...*ext.Table) q
 // partTable makes the temporary table asked_parts: the partitions in which
 // records may overlap some spans.
 func (v view) partTable(spans []owner.Span) (*ext.Table, error) {
+	return v.partsWith(func(p *part) bool {
+		hull := p.hull()
+		return slices.ContainsFunc(spans, func(x owner.Span) bool { return !hull.Clip(x).Empty() })
+	})
+}
+
+// allParts is partTable for batches without records too.
+func (v view) allParts() (*ext.Table, error) {
+	return v.partsWith(func(p *part) bool { return len(p.bundles) > 0 })
+}
+
+func (v view) partsWith(wanted func(*part) bool) (*ext.Table, error) {
 	asked := map[partition]bool{}
 	for _, list := range v.parts {
 		for at, p := range list {
-			hull := p.hull()
-			if slices.ContainsFunc(spans, func(x owner.Span) bool { return !hull.Clip(x).Empty() }) {
+			if wanted(p) {
 				asked[at] = true
 			}
 		}

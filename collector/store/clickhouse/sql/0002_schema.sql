@@ -1,4 +1,4 @@
--- What a store is made of on each shard, version 1. The engine is
+-- What a store is made of on each shard, version 2. The engine is
 -- ReplacingMergeTree, replicated where there is a cluster: rows that agree in
 -- the sorting key are one row. Names of nodes, units and holders are hashes of
 -- what they name, so that collectors agree on them without asking each other.
