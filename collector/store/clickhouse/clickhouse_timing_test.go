@@ -15,7 +15,7 @@ import (
 	"github.com/gpumeter/gpumeter/usage"
 )
 
-var benchGPUs = flag.Int("gpus", 1000, "GPUs of BenchmarkSums, a multiple of 8")
+var benchGPUs = flag.Int("gpus", 1000, "GPUs of BenchmarkSums and BenchmarkPrune, a multiple of 8")
 
 // node returns one batch of a node with eight GPUs.
 func node(b *testing.B, n int, seq uint64, fromMs, ms int64) usage.Sealed {
@@ -26,7 +26,7 @@ func node(b *testing.B, n int, seq uint64, fromMs, ms int64) usage.Sealed {
 		batch.GPUs = append(batch.GPUs, usage.GPU{UUID: id, Model: "H100", Index: g})
 		batch.Records = append(batch.Records, usage.Record{GPU: id, StartMs: fromMs, EndMs: fromMs + ms,
 			Holder: usage.Holder{Basis: usage.BasisScheduler, Kind: "job", Group: "team", Name: fmt.Sprint(n % 50)},
-			Sums:   usage.Sums{BusyMs: ms / 2, IdleMs: ms / 4, EnergyMJ: int64(seq) * 1000, EnergyKnownMs: ms}})
+			Sums:   usage.Sums{BusyMs: ms / 2, IdleMs: ms - ms/2, EnergyMJ: int64(seq) * 1000, EnergyKnownMs: ms}})
 	}
 	s, err := usage.Seal(batch)
 	if err != nil {
@@ -38,7 +38,14 @@ func node(b *testing.B, n int, seq uint64, fromMs, ms int64) usage.Sealed {
 // bench opens a database of the benchmark's own.
 func bench(b *testing.B) *clickhouse.DB {
 	b.Helper()
+	return benchAt(b, time.Now)
+}
+
+// benchAt is bench by a clock.
+func benchAt(b *testing.B, now func() time.Time) *clickhouse.DB {
+	b.Helper()
 	o := options(b, b.TempDir())
+	o.Now = now
 	db, err := clickhouse.Open(b.Context(), o)
 	if err != nil {
 		b.Fatal(err)
