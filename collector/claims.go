@@ -49,6 +49,9 @@ func claims(ctx context.Context, st store.Store, contracts []contract.Contract, 
 	if ask.Contract != "" {
 		d.Incidents = slices.DeleteFunc(d.Incidents, func(x contract.Incident) bool { return x.Contract != ask.Contract })
 		d.Minor = slices.DeleteFunc(d.Minor, func(x contract.Minor) bool { return x.Contract != ask.Contract })
+		if d.Unmetered() == "" {
+			d.MeteredSince = nil
+		}
 	}
 	return d, w, nil
 }

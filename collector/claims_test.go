@@ -251,6 +251,56 @@ func TestClaimsTellEveryKindApart(t *testing.T) {
 	}
 }
 
+// TestFreshInstallationClaimsNothingOfTheTimeBefore lets what was bought begin
+// three weeks before anybody looked.
+func TestFreshInstallationClaimsNothingOfTheTimeBefore(t *testing.T) {
+	contracts, batches := sorrows(t)
+	other := contracts[0]
+	other.ID, other.Tranches = "other", slices.Clone(other.Tranches[1:])
+	other.Tranches[0].Model, other.Tranches[0].Steps = "B200", slices.Clone(other.Tranches[0].Steps)
+	for i := range contracts[0].Tranches {
+		x := &contracts[0].Tranches[i]
+		x.Delivery.GraceMs = 0
+		x.Steps[0].FromMs = at("2026-09-10T00:00:00Z")
+		x.Rates[0].FromMs = x.Steps[0].FromMs
+	}
+	contracts = append(contracts, other)
+	st := sorrowful(t, batches)
+	d, err := collector.Claims(t.Context(), st, contracts, collector.ClaimAsk{Month: "2026-09"}, asOf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, x := range d.Incidents {
+		got = append(got, fmt.Sprintf("%s %s: %s, %s GPU-h, %s owed: %s", x.Tranche, x.Kind, x.Class, contract.Hours(x.GPUMs), x.Owed.Figure(), x.Rule))
+	}
+	const rule = "0.00 owed: nothing was metered before 2026-10-01 00:00 UTC: nobody recorded whether the GPUs stood"
+	want := []string{"h100 before_metering: unknown, 6,552.00 GPU-h, " + rule, "nvl before_metering: unknown, 2,016.00 GPU-h, " + rule} // 21 days
+	if diff := cmp.Diff(got, want); diff != "" {
+		t.Errorf("incidents (-got +want):\n%s", diff)
+	}
+	const line = "\nNothing was metered before 2026-10-01 00:00 UTC: 8,568.00 GPU-hours contracted until then, worth 26,460.00 USD, cannot be claimed.\n"
+	for name, write := range map[string]func(io.Writer, contract.Docket) error{"text": claim.Text, "Markdown": claim.Markdown} {
+		var b bytes.Buffer
+		if err := write(&b, d); err != nil || strings.Count(b.String(), line) != 1 {
+			t.Errorf("%s does not say once how much cannot be claimed: %v\n%s", name, err, b.String())
+		}
+	}
+	ticket := ""
+	for _, f := range bundleOf(t, st, contracts, collector.ClaimAsk{Month: "2026-09"}, d.Incidents[0].ID, false) {
+		if f.Name == "ticket.txt" {
+			ticket = string(f.Body)
+		}
+	}
+	if !strings.HasPrefix(ticket, "NOT TO BE SENT AS IT IS") || !strings.Contains(ticket, "are not on our record") {
+		t.Errorf("ticket:\n%s", ticket)
+	}
+	d, err = collector.Claims(t.Context(), st, contracts, collector.ClaimAsk{Month: "2026-09", Contract: "other"}, asOf)
+	if err != nil || len(d.Incidents) != 0 || d.MeteredSince != nil {
+		t.Errorf("another contract has %d incidents, metered since %v, %v", len(d.Incidents), d.MeteredSince, err)
+	}
+}
+
 // find returns the id of the only incident of a kind that begins on a node.
 func find(t *testing.T, st store.Store, contracts []contract.Contract, kind contract.IncidentKind, node string) string {
 	t.Helper()
@@ -269,7 +319,12 @@ func find(t *testing.T, st store.Store, contracts []contract.Contract, kind cont
 
 func bundle(t *testing.T, st store.Store, contracts []contract.Contract, id string, holders bool) []claim.File {
 	t.Helper()
-	b, err := collector.ClaimBundle(t.Context(), st, contracts, collector.ClaimAsk{}, id, holders, asOf)
+	return bundleOf(t, st, contracts, collector.ClaimAsk{}, id, holders)
+}
+
+func bundleOf(t *testing.T, st store.Store, contracts []contract.Contract, ask collector.ClaimAsk, id string, holders bool) []claim.File {
+	t.Helper()
+	b, err := collector.ClaimBundle(t.Context(), st, contracts, ask, id, holders, asOf)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,6 +30,8 @@ func (q *inquest) weigh(x *caseOf) {
 		b := blameOf(x.Cause)
 		x.Witnesses = append(x.Witnesses, Witness{"agent", "ran on the node", true})
 		x.Class, x.Rule = b.class, b.rule
+	case BeforeMetering:
+		x.Class, x.Rule = Unknown, "nothing was metered before "+x.c.local(q.beganMs).Format(momentLayout)+": nobody recorded whether the GPUs stood"
 	case LateDelivery:
 		x.Class, x.Rule = Claimable, x.lateRule()
 		x.Owed = x.Amount

@@ -16,11 +16,13 @@ const DocketSchema = "gpumeter.claims/v1"
 // of it add up to that bucket of the month's report, exactly where no record
 // is cut by the edge of a placement.
 type Docket struct {
-	Schema    string     `json:"schema"`
-	AsOf      time.Time  `json:"as_of"` // nothing after this moment is in it
-	Period    string     `json:"period"`
-	Incidents []Incident `json:"incidents"` // by begin, contract, tranche, node, kind, cause
-	Minor     []Minor    `json:"minor"`     // by contract and tranche, where there is any
+	Schema string    `json:"schema"`
+	AsOf   time.Time `json:"as_of"` // nothing after this moment is in it
+	Period string    `json:"period"`
+	// MeteredSince is when anybody first looked, where incidents lie before.
+	MeteredSince *time.Time `json:"metered_since,omitempty"`
+	Incidents    []Incident `json:"incidents"` // by begin, contract, tranche, node, kind, cause
+	Minor        []Minor    `json:"minor"`     // by contract and tranche, where there is any
 }
 
 // Minor is lost time of a tranche that makes no incident.
@@ -178,6 +180,7 @@ const (
 	MissingSibling IncidentKind = "missing_sibling" // the node has fewer GPUs than it should
 	UnitDown       IncidentKind = "unit_down"       // good by itself, in a node or rack that is good only as a whole
 	OtherFault     IncidentKind = "unhealthy"       // unhealthy for another reason, or none on record
+	BeforeMetering IncidentKind = "before_metering" // GPUs of the ramp, before anybody looked whether they stand
 	LateDelivery   IncidentKind = "late_delivery"   // GPUs of the ramp that never came
 	Departed       IncidentKind = "departed"        // GPUs that stood, said goodbye and have no successor
 	FellSilent     IncidentKind = "fell_silent"     // GPUs silent for longer than Decommission, without a goodbye
@@ -240,7 +243,7 @@ func blameOf(reason string) blame {
 // bucketOf returns the bucket that an incident's time is in.
 func (k IncidentKind) bucketOf() Bucket {
 	switch k {
-	case LateDelivery, Departed, FellSilent:
+	case BeforeMetering, LateDelivery, Departed, FellSilent:
 		return Undelivered
 	case Unreachable, CollectorDown, NotObserved:
 		return Unobserved

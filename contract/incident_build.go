@@ -32,6 +32,10 @@ func Incidents(w *Watch, m Month) (Docket, error) {
 	for _, x := range cases {
 		if x.lapses[0].month == m {
 			out.Incidents = append(out.Incidents, x.Incident)
+			if x.Kind == BeforeMetering {
+				at := time.UnixMilli(q.beganMs).UTC()
+				out.MeteredSince = &at
+			}
 		}
 	}
 	slices.SortFunc(out.Incidents, compareIncidents)

@@ -41,6 +41,7 @@ type inquest struct {
 	last      map[Machine]int64       // the end of its last record
 	lives     []timeSpan
 	outages   []timeSpan
+	beganMs   int64                // when anybody first looked
 	reach     []timeSpan           // by contract
 	sick      map[int64][]timeSpan // by unit, when it had an outage; disjoint, in order
 	wholes    map[bundle]whole
@@ -75,6 +76,7 @@ func newInquest(w *Watch, m Month) *inquest {
 		})
 	}
 	q.listenForCollectors()
+	q.beganMs = w.beganMs()
 	q.findCulprits()
 	q.placed = Place(w.Contracts, w.Presences, w.AsOfMs)
 	for i := range w.Contracts {

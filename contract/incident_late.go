@@ -35,16 +35,31 @@ func (q *inquest) count(c, t int) {
 		grace := min(now.grace, missing-silent)
 		rest := missing - silent - grace
 		late := min(rest, max(0, contracted-most))
-		s := timeSpan{x.ms, turns[i+1].ms}.clip(q.reach[c])
+		l := lapse{timeSpan: timeSpan{x.ms, turns[i+1].ms}.clip(q.reach[c]), contract: c, tranche: t}
 		for _, n := range []struct {
 			kind IncidentKind
 			gpus int
 		}{{FellSilent, silent}, {graceKind, grace}, {LateDelivery, late}, {Departed, rest - late}} {
-			if n.gpus > 0 && s.ms() > 0 {
-				q.add(lapse{timeSpan: s, contract: c, tranche: t, kind: n.kind, gpus: int64(n.gpus)})
+			if l.kind, l.gpus = n.kind, int64(n.gpus); l.gpus > 0 {
+				q.lack(l)
 			}
 		}
 	}
+}
+
+// lack adds time in which a tranche lacked GPUs. Whether they did not stand
+// before anybody looked is not known, and that is what it is then. What the
+// terms allow to be late is so whoever looked.
+func (q *inquest) lack(l lapse) {
+	at := l.timeSpan
+	if l.kind != graceKind {
+		before := l
+		before.kind, before.timeSpan = BeforeMetering, at.clip(timeSpan{0, q.beganMs})
+		q.add(before)
+		at = at.clip(timeSpan{q.beganMs, q.w.AsOfMs})
+	}
+	l.timeSpan = at
+	q.add(l)
 }
 
 // turns lists a tranche's changes by time, those at the same moment in such an

@@ -177,7 +177,7 @@ func TestWorldsReachEveryCase(t *testing.T) {
 	}
 	for _, k := range []string{"unreachable claimable", "unreachable uncovered", "unreachable unknown", "unreachable ours", "collector_down ours",
 		"not_observed ours", "not_observed unknown", "unit_down claimable", "whole node", "whole rack", "unit_down uncovered", "xid claimable", "xid uncovered", "gpu_lost claimable", "unhealthy uncovered",
-		"late_delivery claimable", "fell_silent unknown", "departed unknown", "shared", "expired", "notice uncovered", "notice ours", "notice unknown", "prepaid uncovered"} {
+		"before_metering unknown", "late_delivery claimable", "fell_silent unknown", "departed unknown", "shared", "expired", "notice uncovered", "notice ours", "notice unknown", "prepaid uncovered"} {
 		if seen[k] == 0 {
 			t.Errorf("no random world has %q: %v", k, seen)
 		}

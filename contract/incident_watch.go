@@ -65,6 +65,20 @@ var WatchedEvents = []usage.EventKind{usage.EventAgentStart, usage.EventAgentSto
 // its start to its last sign of life.
 type Life struct{ FromMs, ToMs int64 }
 
+// beganMs is the first moment at which anybody looked: a collector ran, or a
+// record of any GPU begins, also one that was brought in later. It is AsOfMs
+// where nobody has.
+func (w *Watch) beganMs() int64 {
+	first := w.AsOfMs
+	for _, l := range w.Lives {
+		first = min(first, l.FromMs)
+	}
+	for i := range w.Presences {
+		first = min(first, w.Presences[i].StartMs)
+	}
+	return first
+}
+
 // Reach returns the time that must be known for the incidents of a month: that
 // of the promises whose uptime the month counts toward.
 func Reach(contracts []Contract, m Month, asOfMs int64) (fromMs, toMs int64) {

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"fmt"
 	"strings"
 	"time"
 )
@@ -42,8 +43,37 @@ func (x *Incident) ClaimBy() string {
 	case c.Expired:
 		return "expired " + c.Deadline.Format(time.DateOnly)
 	}
-	return c.Deadline.Format("2006-01-02 15:04 MST")
+	return c.Deadline.Format(momentLayout)
 }
+
+// Unmetered says in a sentence what was contracted before anybody looked, and
+// cannot be claimed; empty is nothing.
+func (d *Docket) Unmetered() string {
+	var ms int64
+	var order []string
+	worth := map[string]Money{}
+	for i := range d.Incidents {
+		x := &d.Incidents[i]
+		if x.Kind != BeforeMetering {
+			continue
+		}
+		if _, ok := worth[x.Currency]; !ok {
+			order = append(order, x.Currency)
+		}
+		ms, worth[x.Currency] = ms+x.GPUMs, worth[x.Currency]+x.Amount
+	}
+	if len(order) == 0 || d.MeteredSince == nil {
+		return ""
+	}
+	for i, c := range order {
+		order[i] = worth[c].Figure() + " " + c
+	}
+	return fmt.Sprintf("Nothing was metered before %s: %s GPU-hours contracted until then, worth %s, cannot be claimed.",
+		d.MeteredSince.Format(momentLayout), Hours(ms), strings.Join(order, " and "))
+}
+
+// momentLayout writes a moment for people.
+const momentLayout = "2006-01-02 15:04 MST"
 
 // Title says what a class means.
 func (c Class) Title() string {

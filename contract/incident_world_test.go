@@ -53,6 +53,9 @@ func newWorld(r *rand.Rand) *world {
 	}
 	if r.IntN(6) > 0 {
 		at := x.at(-r.IntN(100) - 1)
+		if r.IntN(3) == 0 { // long after what was bought began
+			at = x.at(r.IntN(400))
+		}
 		for at < x.at(x.n) {
 			end := min(at+int64(1+r.IntN(1500))*minuteMs, x.at(x.n))
 			x.lives = append(x.lives, contract.Life{FromMs: at, ToMs: end})

@@ -218,6 +218,20 @@ func (s *slowClaims) since(x *wantIncident) int {
 	return first
 }
 
+// everLooked reports whether anything tells of a minute or one before: a
+// collector that ran, or a record.
+func (s *slowClaims) everLooked(k int) bool {
+	for ; k >= 0; k-- {
+		if s.heard(k, func(int) bool { return true }) {
+			return true
+		}
+		if ran, known := s.lives(k); ran || known {
+			return true
+		}
+	}
+	return false
+}
+
 func (s *slowClaims) markTranche(r ref) {
 	t := &s.contracts[r.c].Tranches[r.t]
 	count := func(list []contract.Vacancy, ms int64) (n int) {
@@ -245,7 +259,11 @@ func (s *slowClaims) markTranche(r ref) {
 		never := min(missing-silent-grace, max(0, t.GPUsAt(ms)-most))
 		s.lose(mark{ref: r, kind: contract.FellSilent}, k, silent, "")
 		s.lose(mark{ref: r, kind: "grace"}, k, grace, "")
-		s.lose(mark{ref: r, kind: contract.LateDelivery}, k, never, "")
+		kind := contract.LateDelivery
+		if !s.everLooked(k) {
+			kind = contract.BeforeMetering
+		}
+		s.lose(mark{ref: r, kind: kind}, k, never, "")
 		s.lose(mark{ref: r, kind: contract.Departed}, k, missing-silent-grace-never, "")
 	}
 }
@@ -342,7 +360,7 @@ func (s *slowClaims) class(x *wantIncident) contract.Class {
 		return contract.Unknown
 	case contract.LateDelivery:
 		return contract.Claimable
-	case contract.Departed, contract.FellSilent:
+	case contract.BeforeMetering, contract.Departed, contract.FellSilent:
 		return contract.Unknown
 	case contract.Unreachable:
 		if c := s.silence(x); c != contract.Claimable {

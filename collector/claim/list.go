@@ -83,11 +83,19 @@ func Text(w io.Writer, d contract.Docket) error {
 	if len(d.Incidents) == 0 {
 		fmt.Fprintln(&out, "\nNo incident.")
 	}
+	unmetered(&out, &d)
 	for _, m := range d.Minor {
 		fmt.Fprintf(&out, "\n%s/%s: besides, %s GPU-hours unobserved in gaps shorter than %s, %s undelivered within the grace.\n",
 			m.Contract, m.Tranche, contract.Hours(m.GapsMs), span(contract.MinGap.Milliseconds()), contract.Hours(m.GraceMs))
 	}
 	return written(w, out.Bytes(), "text")
+}
+
+// unmetered writes what was contracted before anybody looked, if anything was.
+func unmetered(w io.Writer, d *contract.Docket) {
+	if says := d.Unmetered(); says != "" {
+		fmt.Fprintf(w, "\n%s\n", says)
+	}
 }
 
 // rules writes what decided, once for all that it decided.
@@ -131,6 +139,7 @@ func Markdown(w io.Writer, d contract.Docket) error {
 	if len(d.Incidents) == 0 {
 		fmt.Fprintln(&out, "\nNo incident.")
 	}
+	unmetered(&out, &d)
 	return written(w, out.Bytes(), "Markdown")
 }
 

@@ -60,7 +60,7 @@ func (b *Bundle) ticket() []byte {
 		}
 		line("Witness: %s %s%s", w.Who, w.Says, against)
 	}
-	if s != nil && x.Kind != contract.LateDelivery {
+	if s != nil && x.Kind != contract.LateDelivery && x.Kind != contract.BeforeMetering {
 		for _, e := range s.Claim.Evidence {
 			line("Asked for by the agreement: %s", e)
 		}
@@ -83,6 +83,8 @@ func (b *Bundle) opening() string {
 	switch b.Incident.Kind {
 	case contract.LateDelivery:
 		return "GPUs that we contracted were not delivered by their date. We ask that what was charged for\nthem be taken back."
+	case contract.BeforeMetering:
+		return "GPUs that we contracted are not on our record from their date on, as it begins later. We ask from\nwhen on they could be used."
 	case contract.Unreachable:
 		return "A node that we rent could not be reached. We ask for the credit that the agreement promises."
 	case contract.UnitDown:

@@ -34,6 +34,8 @@ type claimsView struct {
 	Figures []figure
 	Classes []classView
 	Minor   []minorRow
+	// Unmetered says what lies before anybody looked; empty is nothing.
+	Unmetered string
 }
 
 // classView are the incidents of one class.
@@ -61,7 +63,7 @@ func (p ClaimsPage) view() claimsView {
 	}
 	d := p.Docket
 	v.Period, v.Title, v.AsOf = d.Period, "Claims of "+d.Period, moment(d.AsOf)
-	v.Figures = claimFigures(d)
+	v.Figures, v.Unmetered = claimFigures(d), d.Unmetered()
 	month := url.Values{"month": {d.Period}}.Encode()
 	for _, class := range contract.Classes {
 		c := classView{Title: class.Title(), Class: string(class)}
@@ -91,7 +93,8 @@ func incidentRowOf(x *contract.Incident, month string) incidentRow {
 }
 
 // claimFigures are the large numbers: what can be claimed by currency, the next
-// deadline, and what was lost and cannot be claimed.
+// deadline, and what was lost and cannot be claimed. What lies before anybody
+// looked may not have been lost.
 func claimFigures(d *contract.Docket) []figure {
 	var order []string
 	open, lost := map[string]contract.Money{}, map[string]contract.Money{}
@@ -101,6 +104,9 @@ func claimFigures(d *contract.Docket) []figure {
 		if _, ok := lost[x.Currency]; !ok {
 			order = append(order, x.Currency)
 			lost[x.Currency] = 0
+		}
+		if x.Kind == contract.BeforeMetering {
+			continue
 		}
 		if x.Class != contract.Claimable || x.Claim != nil && x.Claim.Expired {
 			lost[x.Currency] += x.Amount

@@ -123,6 +123,34 @@ func TestClaimsPageSaysWhatIsOwed(t *testing.T) {
 	}
 }
 
+// TestClaimsPageKeepsTimeBeforeMeteringApart makes of a late delivery time
+// before anybody looked: it is said in a line, and is in no large number.
+func TestClaimsPageKeepsTimeBeforeMeteringApart(t *testing.T) {
+	var lost contract.Money
+	var says string
+	page := claimsPage(t, func(d *contract.Docket) {
+		d.MeteredSince = &now
+		for i := range d.Incidents {
+			x := &d.Incidents[i]
+			if x.Kind == contract.LateDelivery {
+				x.Kind, x.Class, x.Owed = contract.BeforeMetering, contract.Unknown, 0
+			} else if x.Class != contract.Claimable {
+				lost += x.Amount
+			}
+		}
+		says = d.Unmetered()
+	})
+	if says == "" || strings.Count(page, "<p>"+says+"</p>") != 1 {
+		t.Errorf("the page does not say once %q", says)
+	}
+	if want := "<dt>Lost besides</dt><dd><b>" + lost.Figure() + " USD</b>"; !strings.Contains(page, want) {
+		t.Errorf("the page has no %s", want)
+	}
+	if !strings.Contains(page, ">before metering</th>") {
+		t.Error("the page does not list the time before metering")
+	}
+}
+
 // TestSpendPageMarksWhatIsPartial looks for the bill that lacks its end.
 func TestSpendPageMarksWhatIsPartial(t *testing.T) {
 	page := spendPage(t, func(r *contract.SpendReport) { r.Bills[0].Partial = true })
