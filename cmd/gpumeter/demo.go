@@ -246,13 +246,13 @@ func (d *demo) farewell(what string) {
 %[1]s
 
   page       %[2]s/
-  report     gpumeter report --url %[2]s, --by team, holder or node
-  and also   gpumeter claim list, spend, explain, check: each with --url %[2]s
+  report     %[7]s report --url %[2]s, --by team, holder or node
+  and also   %[7]s claim list, spend, explain, check: each with --url %[2]s
   contracts  %[3]s (edit it: the collector reads it again)
   logs       %[4]s, %[5]s
   end        Ctrl-C; the next start goes on with %[6]s, --fresh starts anew
 `, what, d.server.url, filepath.Join(d.dir, demoContractsFile), filepath.Join(d.dir, demoLogFile),
-		filepath.Join(d.dir, demoAgentsFolder, "*", "agent.log"), d.dir)
+		filepath.Join(d.dir, demoAgentsFolder, "*", "agent.log"), d.dir, os.Args[0])
 }
 
 // startNodes starts the real agents on simulated drivers.
