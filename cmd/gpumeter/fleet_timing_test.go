@@ -39,8 +39,8 @@ func BenchmarkFleet(b *testing.B) {
 // that took, and compares the collector's report with the truth.
 func sendFleet(b *testing.B, a *simulateArgs) {
 	b.Helper()
-	pid := 0
-	a.URL, pid = benchedCollector(b)
+	url, pid := benchedCollector(b)
+	a.URL = url
 	from, to := a.times(time.Now())
 	f, err := fleet.New(fleet.Config{Seed: a.Seed, GPUs: a.GPUs, Clouds: a.Clouds, Start: from.Add(-storyBefore)})
 	if err != nil {
