@@ -45,6 +45,18 @@ func TestModulePowerIsOfGraceOnly(t *testing.T) {
 	equal(t, "module of an H100", nvml.Return(values[0].NvmlReturn), nvml.ERROR_NOT_SUPPORTED)
 }
 
+// TestAveragePowerIsThatOfTheCurve asks at many odd moments: the average of what
+// does not change is the same to the milliwatt.
+func TestAveragePowerIsThatOfTheCurve(t *testing.T) {
+	lib, _ := load(t, "start now\ngpus 1 h100\ngpu 0 power 300W\n")
+	d := gpu(t, lib, 0)
+	for end := time.Now().Add(1500 * time.Millisecond); time.Now().Before(end); {
+		if mW := number(fields(t, d, nvml.FI_DEV_POWER_AVERAGE)[0].Value); mW != 300_000 {
+			t.Fatalf("%d mW on average, want 300000", mW)
+		}
+	}
+}
+
 func TestLinkErrorsAreTheFaultyLinks(t *testing.T) {
 	lib, _ := load(t, `
 gpus 2 h100

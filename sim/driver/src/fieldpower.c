@@ -34,7 +34,7 @@ static nvmlReturn_t power(const struct call *c, const struct ask *a, double *val
     SUPPORTED(a->scope == GPU || (a->scope == MODULE && p->module_watts > 0));
     SUPPORTED(!a->arg || p->averages_power);
     double watts = a->arg ? gpu_average(c->gpu, POWER, c->t - SECOND, c->t) : gpu_value(c->gpu, POWER, c->t);
-    *value = (watts + (a->scope == MODULE ? p->module_watts : 0)) * 1000;
+    *value = round((watts + (a->scope == MODULE ? p->module_watts : 0)) * 1000); /* mW */
     return NVML_SUCCESS;
 }
 
