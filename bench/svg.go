@@ -108,8 +108,12 @@ func (l *series) draw(b *bytes.Buffer, atX, atY func(float64) float64) {
 	b.WriteString(`"/>` + "\n")
 	for i := range l.x {
 		fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="2.5" fill="%s"><title>%s</title></circle>`+"\n", atX(l.x[i]), atY(l.y[i]), l.colour, figure(l.y[i]))
+		anchor := "middle"
+		if i == 0 {
+			anchor = "start" // clear of the axis
+		}
 		if !l.dashed {
-			text(b, atX(l.x[i]), atY(l.y[i])-7, "middle", figure(l.y[i]))
+			text(b, atX(l.x[i]), atY(l.y[i])-7, anchor, figure(l.y[i]))
 		}
 	}
 }
