@@ -45,7 +45,8 @@ func (v view) sweepReplica(ctx context.Context, r *replica, parts map[partition]
 }
 
 // deleteOlder lets a replica delete of each day what was received before it
-// counts, unless it was told so. Servers of 2018 keep the last rows that a
+// counts, unless it was told so: all days at once, as the server gives every part
+// of the table another name each time. Servers of 2018 keep the last rows that a
 // quorum was asked for in a partition, and never say that it is done.
 func (v view) deleteOlder(ctx context.Context, r *replica, parts map[partition]*part, beforeMs int64) error {
 	var told []string
@@ -58,6 +59,7 @@ func (v view) deleteOlder(ctx context.Context, r *replica, parts map[partition]*
 	if err != nil {
 		return err
 	}
+	var conditions []string
 	for day, p := range v.prunings {
 		which, bound := fmt.Sprintf("day = %d", day), fmt.Sprintf("received_ms < %d", p.sinceMs)
 		isTold := slices.ContainsFunc(told, func(command string) bool {
@@ -66,9 +68,10 @@ func (v view) deleteOlder(ctx context.Context, r *replica, parts map[partition]*
 		if known := parts[partition{day, partDay}]; known == nil || !known.older || p.madeMs > beforeMs || isTold {
 			continue
 		}
-		if err := r.exec(ctx, fmt.Sprintf("ALTER TABLE batches DELETE WHERE %s AND part = %d AND %s", which, partDay, bound)); err != nil {
-			return err
-		}
+		conditions = append(conditions, fmt.Sprintf("%s AND part = %d AND %s", which, partDay, bound))
 	}
-	return nil
+	if len(conditions) == 0 {
+		return nil
+	}
+	return r.exec(ctx, "ALTER TABLE batches DELETE WHERE "+strings.Join(conditions, " OR "))
 }
