@@ -88,7 +88,11 @@ func (d *DB) transact(ctx context.Context, f func(*sql.Conn, *draft) error) erro
 	if err := d.commit(ctx, conn, w); err != nil {
 		return err
 	}
-	return d.syncNames()
+	if err := d.syncNames(); err != nil {
+		return err
+	}
+	d.checkpointIfDue(ctx, conn)
+	return nil
 }
 
 // receivedMs is when what is written now was received: never on a day that is
@@ -128,9 +132,10 @@ func (d *DB) commit(ctx context.Context, conn *sql.Conn, w *draft) error {
 	return nil
 }
 
-// revive opens the database again after a COMMIT failed. DuckDB refuses all
-// work once it could not move its log into the file, though what it logged is
-// durable; and whether the failed transaction was is for the tables to say.
+// revive opens the database again after a COMMIT or a checkpoint failed. DuckDB
+// refuses all work once it could not move its log into the file, though what it
+// logged is durable; and whether a failed transaction was is for the tables to
+// say.
 func (d *DB) revive(ctx context.Context) error {
 	if !d.stale {
 		return nil

@@ -70,7 +70,11 @@ func (d *DB) copyTo(ctx context.Context, to string) error {
 	if err := d.revive(ctx); err != nil {
 		return err
 	}
-	return copyDatabase(ctx, d.folder.dir, to)
+	info, err := d.folder.database.Stat()
+	if err != nil {
+		return err
+	}
+	return copyDatabase(ctx, d.folder.dir, to, io.NewSectionReader(d.folder.database, 0, info.Size()))
 }
 
 // Inspect opens the store in a folder for reading, with all its checks, and
@@ -170,14 +174,22 @@ func stays(name string) bool {
 }
 
 // belongs reports whether a name in a data folder is of what a backup holds.
-func belongs(name string) bool { return !stays(name) && !strings.HasSuffix(name, unfinishedSuffix) }
+// Saved blocks are not: no database is copied within a checkpoint.
+func belongs(name string) bool {
+	return !stays(name) && !strings.HasSuffix(name, unfinishedSuffix) && name != doublewriteName
+}
 
 // copyFolder copies a data folder, the database last.
 func copyFolder(ctx context.Context, from, to string) error {
 	if err := copyOthers(ctx, from, to); err != nil {
 		return err
 	}
-	return copyDatabase(ctx, from, to)
+	database, err := os.Open(filepath.Join(from, databaseName))
+	if err != nil {
+		return err
+	}
+	defer database.Close()
+	return copyDatabase(ctx, from, to, database)
 }
 
 // ofDatabase are the files of which a copy must be of one moment.
@@ -215,7 +227,7 @@ func copyOthers(ctx context.Context, from, to string) error {
 // copyDatabase copies the database last and under another name until it is
 // whole, and makes the names in the copy durable: a copy that was cut short is
 // not taken for a store.
-func copyDatabase(ctx context.Context, from, to string) error {
+func copyDatabase(ctx context.Context, from, to string, database io.Reader) error {
 	for _, name := range ofDatabase[:2] {
 		err := copyFile(ctx, filepath.Join(from, name), filepath.Join(to, name))
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -223,7 +235,7 @@ func copyDatabase(ctx context.Context, from, to string) error {
 		}
 	}
 	whole := filepath.Join(to, databaseName)
-	if err := copyFile(ctx, filepath.Join(from, databaseName), whole+unfinishedSuffix); err != nil {
+	if err := writeFile(ctx, database, whole+unfinishedSuffix); err != nil {
 		return err
 	}
 	if err := os.Rename(whole+unfinishedSuffix, whole); err != nil {
@@ -244,6 +256,11 @@ func copyFile(ctx context.Context, from, to string) error {
 		return err
 	}
 	defer in.Close()
+	return writeFile(ctx, in, to)
+}
+
+// writeFile makes a durable file.
+func writeFile(ctx context.Context, in io.Reader, to string) error {
 	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
 	if err != nil {
 		return err

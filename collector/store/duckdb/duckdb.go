@@ -73,9 +73,12 @@ type DB struct {
 	// writing is held for a whole transaction. Its holder may read the state
 	// without mu: nobody else changes it.
 	writing sync.Mutex
-	// stale says that a COMMIT failed, so that state may not be what the
-	// tables hold; guarded by writing.
+	// stale says that a COMMIT or a checkpoint failed, so that state may not be
+	// what the tables hold, or DuckDB refuses work; guarded by writing.
 	stale bool
+	// failedAt is how long DuckDB's log was when a checkpoint failed last, bytes;
+	// guarded by writing.
+	failedAt int64
 	// unsynced says that the folder's names may not be durable since the last
 	// COMMIT; guarded by writing.
 	unsynced bool
@@ -127,8 +130,13 @@ func open(ctx context.Context, f *folder, o Options) (*DB, error) {
 // start opens the database that is there, brings its tables up to date and
 // reads the state.
 func (f *folder) start(ctx context.Context, o Options) (*DB, error) {
-	if err := f.check(); err != nil {
+	if err := f.openDatabase(); err != nil {
 		return nil, err
+	}
+	if n, err := f.mend(o.ReadOnly); err != nil {
+		return nil, err
+	} else if n > 0 {
+		o.Log.Warn("a checkpoint was cut short, what it had overwritten is put back", "dir", f.dir, "blocks", n)
 	}
 	db, err := engine(ctx, f.path(databaseName), f.path(spillName), o)
 	if err != nil {
@@ -147,9 +155,14 @@ func (d *DB) read(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	if d.id, err = upgrade(ctx, conn, d.options.ReadOnly); err != nil {
+	id, changed, err := upgrade(ctx, conn, d.options.ReadOnly)
+	if err == nil && changed {
+		_, err = d.folder.checkpoint(ctx, conn)
+	}
+	if err != nil {
 		return err
 	}
+	d.id = id
 	if d.state, err = load(ctx, conn); err != nil {
 		return err
 	}
@@ -182,9 +195,14 @@ func (f *folder) prepare(ctx context.Context, o Options) error {
 	return f.create(ctx, o)
 }
 
-// check refuses what DuckDB would take for a new database.
-func (f *folder) check() error {
-	info, err := os.Stat(f.path(databaseName))
+// openDatabase refuses what DuckDB would take for a new database.
+func (f *folder) openDatabase() (err error) {
+	if f.database == nil {
+		if f.database, err = os.Open(f.path(databaseName)); err != nil {
+			return err
+		}
+	}
+	info, err := f.database.Stat()
 	if err != nil {
 		return err
 	}
@@ -203,7 +221,7 @@ func (f *folder) create(ctx context.Context, o Options) error {
 		}
 	}
 	unfinished := f.path(databaseName + ".new")
-	for _, name := range []string{unfinished, unfinished + ".wal"} {
+	for _, name := range []string{unfinished, unfinished + ".wal", f.path(doublewriteName)} {
 		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
@@ -235,11 +253,21 @@ func (d *DB) ID() string { return d.id }
 func (d *DB) Close() error {
 	var err error
 	if !d.options.ReadOnly {
-		_, err = d.sql.ExecContext(context.Background(), "CHECKPOINT store")
+		err = d.lastCheckpoint(context.Background())
 	}
 	err = errors.Join(err, d.sql.Close(), d.folder.release())
 	if err != nil {
 		return fmt.Errorf("close store in %s: %w", d.folder.dir, err)
 	}
 	return nil
+}
+
+func (d *DB) lastCheckpoint(ctx context.Context) error {
+	conn, err := d.sql.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = d.folder.checkpoint(ctx, conn)
+	return err
 }

@@ -33,7 +33,7 @@ func engine(ctx context.Context, path, spill string, o Options) (*sql.DB, error)
 		if first {
 			first = false
 			statements = []string{
-				"SET temp_directory = " + quote(spill), attach,
+				"SET temp_directory = " + quote(spill), "PRAGMA disable_checkpoint_on_shutdown", attach,
 				"SET allowed_directories = [" + allowed + "]",
 				"SET enable_external_access = false", "SET lock_configuration = true", "USE store",
 			}
@@ -61,6 +61,7 @@ func settings(o Options) url.Values {
 	v.Set("memory_limit", strconv.FormatInt(o.MemoryLimit, 10)+"B")
 	v.Set("threads", strconv.Itoa(o.Threads))
 	v.Set("perfect_ht_threshold", strconv.Itoa(cellBits))
+	v.Set("checkpoint_threshold", neverCheckpoint)
 	v.Set("autoinstall_known_extensions", "false")
 	v.Set("autoload_known_extensions", "false")
 	return v

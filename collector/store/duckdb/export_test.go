@@ -32,7 +32,7 @@ func (d *DB) AuditAfter(ctx context.Context, statement string, found func(store.
 }
 
 func (d *DB) auditAnew(ctx context.Context, conn *sql.Conn, found func(store.Finding)) error {
-	id, err := upgrade(ctx, conn, true)
+	id, _, err := upgrade(ctx, conn, true)
 	if err != nil {
 		return err
 	}
@@ -44,4 +44,16 @@ func (d *DB) auditAnew(ctx context.Context, conn *sql.Conn, found func(store.Fin
 		return err
 	}
 	return newAuditor(s, found).audit(ctx, conn)
+}
+
+// SaveBlocks does what precedes a checkpoint, and leaves it there.
+func (d *DB) SaveBlocks(ctx context.Context) error {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	conn, release, err := d.conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return d.folder.saveBlocks(ctx, conn)
 }

@@ -21,6 +21,11 @@ const (
 type folder struct {
 	dir  string
 	lock *os.File
+	// database is open, for reading, from before DuckDB opens the file until
+	// after it closes it; nil before. Whoever closes any descriptor of a file
+	// loses the locks that the process has on it (fcntl(2)), and with DuckDB's
+	// nothing would keep another program from writing.
+	database *os.File
 }
 
 // hold takes a data folder for this process alone, or together with other
@@ -57,7 +62,7 @@ func hold(dir string, readOnly bool) (*folder, error) {
 		lock.Close()
 		return nil, err
 	}
-	return &folder{dir, lock}, nil
+	return &folder{dir: dir, lock: lock}, nil
 }
 
 // holderOf names the process that has signed a lock.
@@ -85,7 +90,13 @@ func sign(lock *os.File) error {
 func (f *folder) path(name string) string { return filepath.Join(f.dir, name) }
 
 // release lets others have the folder.
-func (f *folder) release() error { return f.lock.Close() }
+func (f *folder) release() error {
+	var err error
+	if f.database != nil {
+		err = f.database.Close()
+	}
+	return errors.Join(err, f.lock.Close())
+}
 
 // sync makes the names in the folder durable.
 func (f *folder) sync() error { return syncFolder(f.dir) }

@@ -1,10 +1,12 @@
 package duckdb_test
 
 import (
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/signal"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -37,11 +39,14 @@ func appendOnAFullDisk(t *testing.T, dir string) {
 			t.Fatal(err)
 		}
 	}
-	db := open(t, dir).(*duckdb.DB)
+	var log strings.Builder
+	db, err := duckdb.Open(t.Context(), dir, duckdb.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
 
 	// The log cannot grow: the transaction is as if it had not been.
 	limit(1 << 18)
-	var err error
 	seq := uint64(0)
 	for err == nil {
 		seq++
@@ -54,15 +59,22 @@ func appendOnAFullDisk(t *testing.T, dir string) {
 		t.Fatalf("append after the disk had room again: %v", err)
 	}
 
-	// The file cannot grow: what is in the log is durable, and found again.
+	// The file cannot grow: what is in the log is durable, and found again. The
+	// log grows until it cannot either.
 	limit(20 << 20)
 	r := rand.NewChaCha8([32]byte{1})
 	want := store.Counts{Records: 800 * (n + 1), Batches: 100 * (n + 1), Units: 800}
-	for err = nil; err == nil; want.Quarantined++ {
+	for {
 		body := make([]byte, 1<<20)
 		_, _ = r.Read(body)
 		s := usage.Sealed{Body: body, Hash: usage.Hash{byte(want.Quarantined), 1}}
-		err = db.Quarantine(t.Context(), usage.ID{Agent: "a", Epoch: "e", Seq: uint64(want.Quarantined)}, s, "")
+		if db.Quarantine(t.Context(), usage.ID{Agent: "a", Epoch: "e", Seq: uint64(want.Quarantined)}, s, "") != nil {
+			break
+		}
+		want.Quarantined++
+	}
+	if strings.Count(log.String(), "checkpoint failed") != 1 {
+		t.Errorf("not one checkpoint failed, and was left until the log had grown as much again:\n%s", &log)
 	}
 	limit(1 << 40)
 	if err := appendNodes(t, db, seq, store.Duplicate); err != nil {

@@ -27,27 +27,26 @@ func found(ctx context.Context, db *sql.DB, now time.Time) error {
 }
 
 // upgrade runs the migrations that a store has not seen, each in a transaction
-// of its own, and returns the store's id.
-func upgrade(ctx context.Context, conn *sql.Conn, readOnly bool) (id string, err error) {
+// of its own, and returns the store's id. After such a change the log is moved
+// into the file, so that it is not replayed when something later goes wrong.
+func upgrade(ctx context.Context, conn *sql.Conn, readOnly bool) (id string, changed bool, err error) {
 	var schema, rows int
 	err = conn.QueryRowContext(ctx, "SELECT count(*), any_value(store_id), any_value(schema) FROM meta").Scan(&rows, &id, &schema)
 	if err != nil || rows != 1 {
-		return "", errors.Join(errors.New("the database is not a gpumeter store, or is damaged"), err)
+		return "", false, errors.Join(errors.New("the database is not a gpumeter store, or is damaged"), err)
 	}
 	if schema > len(migrations) {
-		return "", fmt.Errorf("the store has schema %d, this program knows schemas up to %d: use a newer gpumeter", schema, len(migrations))
+		return "", false, fmt.Errorf("the store has schema %d, this program knows schemas up to %d: use a newer gpumeter", schema, len(migrations))
 	}
 	if schema < len(migrations) && readOnly {
-		return "", fmt.Errorf("the store has schema %d, this program reads schema %d: open it for writing once", schema, len(migrations))
+		return "", false, fmt.Errorf("the store has schema %d, this program reads schema %d: open it for writing once", schema, len(migrations))
 	}
 	if schema < len(migrations) {
-		return id, migrate(ctx, conn, schema)
+		return id, true, migrate(ctx, conn, schema)
 	}
-	return id, nil
+	return id, false, nil
 }
 
-// migrate ends with a checkpoint: a log that holds changes of tables is not
-// replayed when something later goes wrong.
 func migrate(ctx context.Context, conn *sql.Conn, schema int) error {
 	for n := schema; n < len(migrations); n++ {
 		err := exec(ctx, conn, "BEGIN", migrations[n], fmt.Sprintf("UPDATE meta SET schema = %d", n+1))
@@ -60,5 +59,5 @@ func migrate(ctx context.Context, conn *sql.Conn, schema int) error {
 			return fmt.Errorf("bring the store from schema %d to %d: %w", n, n+1, err)
 		}
 	}
-	return exec(ctx, conn, "CHECKPOINT store")
+	return nil
 }

@@ -95,6 +95,9 @@ func (f *folder) fill(ctx context.Context, o Options, days []*writtenDay) error 
 		if err == nil {
 			err = w.load(ctx, conn)
 		}
+		if err == nil {
+			err = exec(ctx, conn, "CHECKPOINT store") // a log of all days would be long
+		}
 	}
 	if err == nil {
 		err = finish(ctx, conn, days)

@@ -22,7 +22,7 @@ const (
 )
 
 // RunCrash kills a process that appends to a store, again and again, at random
-// moments and with SIGKILL, and holds what is left against a Model: every call
+// moments and with SIGKILL, in every other round while it closes the store, and holds what is left against a Model: every call
 // that returned is there, once; the call that did not is there as a whole or
 // not at all. The process is the test's own program, started again with the
 // calling test as its only one. For stores whose folder outlives the process.
@@ -35,7 +35,11 @@ func RunCrash(t *testing.T, open Open, rounds int) {
 	r := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano()))) // moments differ anyway
 	for round := range rounds {
 		calls := crashCalls(round)
-		acked := killWhileAppending(t, dir, round, time.Duration(r.IntN(150))*time.Millisecond)
+		at := moment{"appending", time.Duration(r.IntN(150)) * time.Millisecond}
+		if round%2 == 1 {
+			at = moment{"closing", time.Duration(r.IntN(15_000)) * time.Microsecond}
+		}
+		acked := killWhileAppending(t, dir, round, at)
 		st := open(t, dir)
 		for i, call := range calls[:min(acked+1, len(calls))] {
 			got := sameStatus(t, st, call)
@@ -81,8 +85,14 @@ func crashCalls(round int) [][]usage.Sealed {
 	return calls
 }
 
+// moment is some time after the process has printed a line.
+type moment struct {
+	line  string
+	after time.Duration
+}
+
 // killWhileAppending returns how many calls the process acknowledged.
-func killWhileAppending(t *testing.T, dir string, round int, after time.Duration) (acked int) {
+func killWhileAppending(t *testing.T, dir string, round int, at moment) (acked int) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
 	cmd.Env = append(os.Environ(), crashDir+"="+dir, crashRound+"="+strconv.Itoa(round))
@@ -101,12 +111,12 @@ func killWhileAppending(t *testing.T, dir string, round int, after time.Duration
 		if _, err := fmt.Sscanf(lines.Text(), "acked %d", &n); err == nil {
 			acked = n
 		}
-		if kill == nil && lines.Text() == "appending" {
-			kill = time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
+		if kill == nil && lines.Text() == at.line {
+			kill = time.AfterFunc(at.after, func() { _ = cmd.Process.Kill() })
 		}
 	}
 	if kill == nil {
-		t.Fatalf("round %d: the process did not begin: %v", round, cmd.Wait())
+		t.Fatalf("round %d: the process did not get to %q: %v", round, at.line, cmd.Wait())
 	}
 	kill.Stop()
 	_ = cmd.Wait() // it was killed
@@ -125,7 +135,8 @@ func appendUntilKilled(t *testing.T, open Open, dir string) {
 	for i, call := range crashCalls(round) {
 		add(t, st, call)
 		fmt.Printf("acked %d\n", i+1)
-		if i%8 == 7 {
+		if i%4 == 3 {
+			fmt.Println("closing")
 			closeStore(t, st)
 			st = open(t, dir)
 		}
