@@ -34,6 +34,9 @@ func open(t *testing.T, dir string) store.Store {
 	t.Helper()
 	o := options(t, dir)
 	t.Cleanup(func() {
+		if storetest.InCrash() {
+			return // what it leaves is looked at
+		}
 		if err := clickhouse.Drop(context.Background(), o); err != nil {
 			t.Errorf("drop database: %v", err)
 		}
@@ -46,3 +49,5 @@ func open(t *testing.T, dir string) store.Store {
 }
 
 func TestDBConforms(t *testing.T) { storetest.Run(t, open) }
+
+func TestDBSurvivesKill(t *testing.T) { storetest.Crash{Open: open}.AtRandom(t, 10) }

@@ -416,5 +416,5 @@ func openDaily(t *testing.T, dir string) store.Store {
 
 func TestDBSurvivesKillWhileDaysClose(t *testing.T) {
 	t.Parallel()
-	storetest.RunCrash(t, openDaily, 5)
+	storetest.Crash{Open: openDaily, Whole: true}.AtRandom(t, 5)
 }

@@ -65,7 +65,7 @@ func openRolling(t *testing.T, dir string) store.Store {
 
 func TestDBSurvivesKillWithHourRecords(t *testing.T) {
 	t.Parallel()
-	storetest.RunCrash(t, openRolling, 5)
+	storetest.Crash{Open: openRolling, Whole: true}.AtRandom(t, 5)
 }
 
 // TestRollUpBesideAppends makes hour records while batches arrive in any order,

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -15,57 +16,108 @@ import (
 	"github.com/gpumeter/gpumeter/usage"
 )
 
-// Environment of the process that RunCrash kills.
+// Environment of the process that is killed.
 const (
 	crashDir   = "STORETEST_CRASH_DIR"
 	crashRound = "STORETEST_CRASH_ROUND"
+	crashLimit = "STORETEST_CRASH_CALLS" // how many calls it makes
 )
 
-// RunCrash kills a process that appends to a store, again and again, at random
-// moments and with SIGKILL, in every other round while it closes the store, and holds what is left against a Model: every call
-// that returned is there, once; the call that did not is there as a whole or
-// not at all. The process is the test's own program, started again with the
-// calling test as its only one. For stores whose folder outlives the process.
-func RunCrash(t *testing.T, open Open, rounds int) {
-	if dir := os.Getenv(crashDir); dir != "" {
-		appendUntilKilled(t, open, dir)
+// Crash kills a process that appends to a store, with SIGKILL, and holds what is
+// left against a Model: every batch that was acknowledged is there, once, and
+// the same calls again complete the rest. The process is the test's own program,
+// started again with the calling test as its only one. For stores that outlive
+// the process.
+type Crash struct {
+	Open Open
+	// Whole says that the call that did not return is there as a whole or not
+	// at all; otherwise that is so for each of its batches.
+	Whole bool
+}
+
+// AtRandom kills processes that append to one store at random moments, every
+// other one while it closes the store.
+func (c Crash) AtRandom(t *testing.T, rounds int) {
+	if c.isProcess(t) {
 		return
 	}
 	dir, model := t.TempDir(), NewModel()
 	r := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano()))) // moments differ anyway
 	for round := range rounds {
-		calls := crashCalls(round)
-		at := moment{"appending", time.Duration(r.IntN(150)) * time.Millisecond}
+		line, after := "appending", time.Duration(r.IntN(150))*time.Millisecond
 		if round%2 == 1 {
-			at = moment{"closing", time.Duration(r.IntN(15_000)) * time.Microsecond}
+			line, after = "closing", time.Duration(r.IntN(15_000))*time.Microsecond
 		}
-		acked := killWhileAppending(t, dir, round, at)
-		st := open(t, dir)
-		for i, call := range calls[:min(acked+1, len(calls))] {
-			got := sameStatus(t, st, call)
-			if i < acked && got != store.Duplicate {
-				t.Errorf("round %d: call %d of %d was acknowledged, and is %s after the kill", round, i, acked, got)
+		var kill *time.Timer
+		p := process(t, dir, round)
+		acked, _ := follow(t, p, func(said string) {
+			if kill == nil && said == line {
+				kill = time.AfterFunc(after, func() { _ = p.Process.Kill() })
 			}
-			add(t, model, call)
+		})
+		if kill == nil {
+			t.Fatalf("round %d: the process did not get to %q", round, line)
 		}
-		compareStores(t, st, model, uint64(round))
-		closeStore(t, st)
+		kill.Stop()
+		c.check(t, dir, round, crashCalls(round), acked, model)
 	}
 }
 
-// sameStatus appends a call, of which all batches must have one status.
-func sameStatus(t *testing.T, st store.Store, call []usage.Sealed) store.Status {
-	t.Helper()
-	got, err := st.Append(context.Background(), call)
-	if err != nil {
-		t.Fatalf("append after the kill: %v", err)
+// AtEachStep starts a process for each step of a few calls and two closings,
+// upon copies of one folder. at makes the process kill itself at a step, the
+// first of which is 1. It ends with the first process that lives, and returns
+// how many were killed.
+func (c Crash) AtEachStep(t *testing.T, at func(p *exec.Cmd, dir string, step int)) (steps int) {
+	if c.isProcess(t) {
+		return 0
 	}
-	for _, s := range got {
-		if s != got[0] {
-			t.Errorf("half of a call is there: %v", got)
+	const limit = 6
+	base, before, calls := t.TempDir(), crashCalls(0)[:limit], crashCalls(1)[:limit]
+	st := c.Open(t, base)
+	for _, call := range before {
+		add(t, st, call)
+	}
+	closeStore(t, st)
+	for ; ; steps++ {
+		dir, model := t.TempDir(), NewModel()
+		if err := os.CopyFS(dir, os.DirFS(base)); err != nil {
+			t.Fatal(err)
+		}
+		for _, call := range before {
+			add(t, model, call)
+		}
+		p := process(t, dir, 1)
+		p.Env = append(p.Env, fmt.Sprintf("%s=%d", crashLimit, limit))
+		at(p, dir, steps+1)
+		acked, err := follow(t, p, func(string) {})
+		c.check(t, dir, steps+1, calls, acked, model)
+		if err == nil {
+			return steps
 		}
 	}
-	return got[0]
+}
+
+// check opens what a killed process left.
+func (c Crash) check(t *testing.T, dir string, round int, calls [][]usage.Sealed, acked int, model *Model) {
+	t.Helper()
+	st := c.Open(t, dir)
+	for i, call := range calls[:min(acked+1, len(calls))] {
+		got, err := st.Append(context.Background(), call)
+		if err != nil {
+			t.Fatalf("round %d: append after the kill: %v", round, err)
+		}
+		for _, s := range got {
+			if i < acked && s != store.Duplicate {
+				t.Errorf("round %d: a batch of call %d of %d was acknowledged, and is %s after the kill", round, i, acked, s)
+			}
+			if c.Whole && s != got[0] {
+				t.Errorf("round %d: half of a call is there: %v", round, got)
+			}
+		}
+		add(t, model, call)
+	}
+	compareStores(t, st, model, uint64(round))
+	closeStore(t, st)
 }
 
 // crashCalls returns what the process of one round appends.
@@ -85,61 +137,67 @@ func crashCalls(round int) [][]usage.Sealed {
 	return calls
 }
 
-// moment is some time after the process has printed a line.
-type moment struct {
-	line  string
-	after time.Duration
+// process is one that appends what crashCalls of the round returns.
+func process(t *testing.T, dir string, round int) *exec.Cmd {
+	p := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	p.Env = append(os.Environ(), crashDir+"="+dir, crashRound+"="+strconv.Itoa(round))
+	return p
 }
 
-// killWhileAppending returns how many calls the process acknowledged.
-func killWhileAppending(t *testing.T, dir string, round int, at moment) (acked int) {
+// follow starts a process, lets heard hear each line that it prints, and returns
+// how many calls it acknowledged, and how it ended.
+func follow(t *testing.T, p *exec.Cmd, heard func(line string)) (acked int, ended error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), crashDir+"="+dir, crashRound+"="+strconv.Itoa(round))
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
+	p.Stderr = os.Stderr
+	out, err := p.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var kill *time.Timer
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		var n int
 		if _, err := fmt.Sscanf(lines.Text(), "acked %d", &n); err == nil {
 			acked = n
 		}
-		if kill == nil && lines.Text() == at.line {
-			kill = time.AfterFunc(at.after, func() { _ = cmd.Process.Kill() })
-		}
+		heard(lines.Text())
 	}
-	if kill == nil {
-		t.Fatalf("round %d: the process did not get to %q: %v", round, at.line, cmd.Wait())
-	}
-	kill.Stop()
-	_ = cmd.Wait() // it was killed
-	return acked
+	_, _ = io.Copy(io.Discard, out)
+	return acked, p.Wait()
 }
 
-// appendUntilKilled says after every call that it returned. It closes and
-// opens the store now and then, so that it can be killed while doing that.
-func appendUntilKilled(t *testing.T, open Open, dir string) {
+// InCrash reports whether this is a process that a Crash kills.
+func InCrash() bool { return os.Getenv(crashDir) != "" }
+
+// isProcess is true in the process that is killed, after all that it does: it
+// says after every call that it returned, and closes and opens the store now
+// and then, so that it can be killed while doing that.
+func (c Crash) isProcess(t *testing.T) bool {
+	if !InCrash() {
+		return false
+	}
+	dir := os.Getenv(crashDir)
 	round, err := strconv.Atoi(os.Getenv(crashRound))
 	if err != nil {
 		t.Fatal(err)
 	}
-	st := open(t, dir)
+	calls := crashCalls(round)
+	if limit, err := strconv.Atoi(os.Getenv(crashLimit)); err == nil {
+		calls = calls[:limit]
+	}
+	st := c.Open(t, dir)
 	fmt.Println("\nappending")
-	for i, call := range crashCalls(round) {
+	for i, call := range calls {
 		add(t, st, call)
 		fmt.Printf("acked %d\n", i+1)
 		if i%4 == 3 {
 			fmt.Println("closing")
 			closeStore(t, st)
-			st = open(t, dir)
+			st = c.Open(t, dir)
 		}
 	}
 	closeStore(t, st)
+	return true
 }
