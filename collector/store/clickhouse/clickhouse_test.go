@@ -49,5 +49,3 @@ func open(t *testing.T, dir string) store.Store {
 }
 
 func TestDBConforms(t *testing.T) { storetest.Run(t, open) }
-
-func TestDBSurvivesKill(t *testing.T) { storetest.Crash{Open: open}.AtRandom(t, 10) }

@@ -30,7 +30,7 @@ func TestDBSurvivesKillAtEachStep(t *testing.T) {
 	if err != nil {
 		t.Fatalf("build %s: %v\n%s", library, err, out)
 	}
-	steps := crash.AtEachStep(t, func(p *exec.Cmd, dir string, step int) {
+	steps := crash.AtEachStep(t, func(p *exec.Cmd, _ func(), dir string, step int) {
 		p.Env = append(p.Env, "LD_PRELOAD="+library, "STEP_DIR="+dir+string(os.PathSeparator), "STEP="+strconv.Itoa(step))
 	})
 	t.Logf("killed at %d steps", steps)

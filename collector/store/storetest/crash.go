@@ -49,7 +49,7 @@ func (c Crash) AtRandom(t *testing.T, rounds int) {
 			line, after = "closing", time.Duration(r.IntN(15_000))*time.Microsecond
 		}
 		var kill *time.Timer
-		p := process(t, dir, round)
+		p := process(t.Context(), t, dir, round)
 		acked, _ := follow(t, p, func(said string) {
 			if kill == nil && said == line {
 				kill = time.AfterFunc(after, func() { _ = p.Process.Kill() })
@@ -63,33 +63,30 @@ func (c Crash) AtRandom(t *testing.T, rounds int) {
 	}
 }
 
-// AtEachStep starts a process for each step of a few calls and two closings,
-// upon copies of one folder. at makes the process kill itself at a step, the
-// first of which is 1. It ends with the first process that lives, and returns
-// how many were killed.
-func (c Crash) AtEachStep(t *testing.T, at func(p *exec.Cmd, dir string, step int)) (steps int) {
+// AtEachStep starts a process for each step of a few calls and two closings, on
+// a store of its own that holds something. at sees to it that the process is
+// killed at a step, the first of which is 1, by itself or by kill. AtEachStep
+// ends with the first process that lives, and returns how many were killed.
+func (c Crash) AtEachStep(t *testing.T, at func(p *exec.Cmd, kill func(), dir string, step int)) (steps int) {
 	if c.isProcess(t) {
 		return 0
 	}
 	const limit = 6
-	base, before, calls := t.TempDir(), crashCalls(0)[:limit], crashCalls(1)[:limit]
-	st := c.Open(t, base)
-	for _, call := range before {
-		add(t, st, call)
-	}
-	closeStore(t, st)
+	before, calls := crashCalls(0)[:limit], crashCalls(1)[:limit]
 	for ; ; steps++ {
 		dir, model := t.TempDir(), NewModel()
-		if err := os.CopyFS(dir, os.DirFS(base)); err != nil {
-			t.Fatal(err)
-		}
+		st := c.Open(t, dir)
 		for _, call := range before {
+			add(t, st, call)
 			add(t, model, call)
 		}
-		p := process(t, dir, 1)
+		closeStore(t, st)
+		ctx, kill := context.WithCancel(t.Context())
+		p := process(ctx, t, dir, 1)
 		p.Env = append(p.Env, fmt.Sprintf("%s=%d", crashLimit, limit))
-		at(p, dir, steps+1)
+		at(p, kill, dir, steps+1)
 		acked, err := follow(t, p, func(string) {})
+		kill()
 		c.check(t, dir, steps+1, calls, acked, model)
 		if err == nil {
 			return steps
@@ -138,8 +135,8 @@ func crashCalls(round int) [][]usage.Sealed {
 }
 
 // process is one that appends what crashCalls of the round returns.
-func process(t *testing.T, dir string, round int) *exec.Cmd {
-	p := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+func process(ctx context.Context, t *testing.T, dir string, round int) *exec.Cmd {
+	p := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
 	p.Env = append(os.Environ(), crashDir+"="+dir, crashRound+"="+strconv.Itoa(round))
 	return p
 }
