@@ -93,19 +93,26 @@ func (m *metrics) countPruned(p store.Pruned) { m.prunedRecords.Add(float64(p.Re
 type gauges struct{ c *Collector }
 
 var (
-	queueDesc     = prometheus.NewDesc("gpumeter_collector_queued_posts", "Posts that wait for a commit; live ones go first.", []string{"lane"}, nil)
-	heldDesc      = prometheus.NewDesc("gpumeter_collector_held_bytes", "Bytes of posts that are read or wait for a commit.", nil, nil)
-	contractsDesc = prometheus.NewDesc("gpumeter_collector_contracts", "Contracts in force.", nil, nil)
-	modifiedDesc  = prometheus.NewDesc("gpumeter_collector_contract_file_modified_timestamp_seconds", "When the contract file in force was written.", nil, nil)
-	okDesc        = prometheus.NewDesc("gpumeter_collector_contract_file_ok", "1 if the contract file as it is now is in force, 0 if an earlier one is.", nil, nil)
-	failuresDesc  = prometheus.NewDesc("gpumeter_collector_contract_file_errors_total", "Times that the contract file was read and found wrong.", nil, nil)
-	backupDesc    = prometheus.NewDesc("gpumeter_collector_last_backup_timestamp_seconds", "When the latest backup that is whole was begun; absent while there is none.", nil, nil)
-	infoDesc      = prometheus.NewDesc("gpumeter_collector_info", "Always 1; the labels tell the version and the store.", []string{"version", "store_id"}, nil)
+	queueDesc      = prometheus.NewDesc("gpumeter_collector_queued_posts", "Posts that wait for a commit; live ones go first.", []string{"lane"}, nil)
+	heldDesc       = prometheus.NewDesc("gpumeter_collector_held_bytes", "Bytes of posts that are read or wait for a commit.", nil, nil)
+	contractsDesc  = prometheus.NewDesc("gpumeter_collector_contracts", "Contracts in force.", nil, nil)
+	modifiedDesc   = prometheus.NewDesc("gpumeter_collector_contract_file_modified_timestamp_seconds", "When the contract file in force was written.", nil, nil)
+	okDesc         = prometheus.NewDesc("gpumeter_collector_contract_file_ok", "1 if the contract file as it is now is in force, 0 if an earlier one is.", nil, nil)
+	failuresDesc   = prometheus.NewDesc("gpumeter_collector_contract_file_errors_total", "Times that the contract file was read and found wrong.", nil, nil)
+	backupDesc     = prometheus.NewDesc("gpumeter_collector_last_backup_timestamp_seconds", "When the latest backup that is whole was begun; absent while there is none.", nil, nil)
+	checkpointDesc = prometheus.NewDesc("gpumeter_collector_checkpoint_errors_total", "Times that the embedded store could not move its log into the database; what is committed stays in the log.", nil, nil)
+	infoDesc       = prometheus.NewDesc("gpumeter_collector_info", "Always 1; the labels tell the version and the store.", []string{"version", "store_id"}, nil)
 )
+
+// checkpointer is a store that moves what it logged into a file from time to
+// time. The metric is there for others, too: an alert adds it up.
+type checkpointer interface {
+	CheckpointErrors() int64
+}
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{queueDesc, heldDesc, contractsDesc, modifiedDesc, okDesc, failuresDesc, backupDesc, infoDesc} {
+	for _, d := range []*prometheus.Desc{queueDesc, heldDesc, contractsDesc, modifiedDesc, okDesc, failuresDesc, backupDesc, checkpointDesc, infoDesc} {
 		ch <- d
 	}
 }
@@ -132,5 +139,10 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(okDesc, ok)
 	ch <- prometheus.MustNewConstMetric(failuresDesc, prometheus.CounterValue, float64(book.failures))
+	failed := int64(0)
+	if st, ok := g.c.cfg.Store.(checkpointer); ok {
+		failed = st.CheckpointErrors()
+	}
+	ch <- prometheus.MustNewConstMetric(checkpointDesc, prometheus.CounterValue, float64(failed))
 	ch <- prometheus.MustNewConstMetric(infoDesc, prometheus.GaugeValue, 1, g.c.cfg.Version, g.c.cfg.Store.ID())
 }

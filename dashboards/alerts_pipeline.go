@@ -141,11 +141,11 @@ func pipelineAlerts() []Alert {
 		},
 		{
 			Name: "GPUMeterCollectorFailing", For: "0m", Keep: "30m",
-			Expr: "sum by (job, instance) (increase(gpumeter_collector_commit_errors_total[15m])) + sum by (job, instance) (increase(gpumeter_collector_ledger_errors_total[15m]))" +
+			Expr: "sum by (job, instance) (increase(gpumeter_collector_commit_errors_total[15m])) + sum by (job, instance) (increase(gpumeter_collector_checkpoint_errors_total[15m])) + sum by (job, instance) (increase(gpumeter_collector_ledger_errors_total[15m]))" +
 				" + sum by (job, instance) (increase(gpumeter_contract_counter_errors_total[15m])) + sum by (job, instance) (increase(gpumeter_outlook_errors_total[15m])) > $threshold",
 			Severity: Critical, Action: FixTelemetry, Audience: Platform,
 			Summary:     "the collector {{ $labels.instance }} could not do its work",
-			Description: "The store refused a commit, a month could not be closed or corrected, the counters did not advance, or claims and commitments could not be looked at. The log says which.",
+			Description: "The store refused a commit or could not move its log into the database, a month could not be closed or corrected, the counters did not advance, or claims and commitments could not be looked at. The log says which.",
 			Command:     "journalctl -u gpumeter-collector --since -20min",
 			Means:       "An error of the collector itself within the last 15 minutes.",
 			See:         "The collector's log; the disk; the store.",

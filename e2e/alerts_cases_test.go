@@ -243,7 +243,7 @@ func pipelineCases() []alertCase {
 	}
 	failing := func(v string) []string {
 		out := one("gpumeter_collector_commit_errors_total", "", v)
-		for _, name := range []string{"gpumeter_collector_ledger_errors_total", "gpumeter_contract_counter_errors_total", "gpumeter_outlook_errors_total"} {
+		for _, name := range []string{"gpumeter_collector_checkpoint_errors_total", "gpumeter_collector_ledger_errors_total", "gpumeter_contract_counter_errors_total", "gpumeter_outlook_errors_total"} {
 			out = append(out, one(name, "", flat("0"))...)
 		}
 		return out
@@ -326,6 +326,7 @@ func healthy() []string {
 	for _, s := range [][2]string{
 		{`gpumeter_collector_info{` + collectorTarget, flat("1")}, {`gpumeter_collector_contract_file_ok{` + collectorTarget, flat("1")},
 		{`gpumeter_collector_commit_errors_total{` + collectorTarget, flat("0")}, {`gpumeter_collector_ledger_errors_total{` + collectorTarget, flat("0")},
+		{`gpumeter_collector_checkpoint_errors_total{` + collectorTarget, flat("0")},
 		{`gpumeter_contract_counter_errors_total{` + collectorTarget, flat("0")}, {`gpumeter_outlook_errors_total{` + collectorTarget, flat("0")},
 		{`gpumeter_collector_batches_total{` + collectorTarget + `,status="conflict"`, flat("0")},
 		{`gpumeter_contract_watermark_timestamp_seconds{` + collectorTarget, "-600+60x400"},

@@ -28,6 +28,11 @@ func (f *folder) checkpoint(ctx context.Context, conn *sql.Conn) (dead bool, err
 	return false, os.Remove(f.path(doublewriteName))
 }
 
+// CheckpointErrors returns how many times, since Open, what was committed could
+// not be moved from the log into the database file. It stays in the log, which
+// grows until a later attempt succeeds.
+func (d *DB) CheckpointErrors() int64 { return d.checkpointErrors.Load() }
+
 // checkpointIfDue follows a transaction, which is durable whatever becomes of
 // the checkpoint: a failure is told in the log, and the next attempt waits
 // until DuckDB's log has grown once more.
@@ -41,5 +46,6 @@ func (d *DB) checkpointIfDue(ctx context.Context, conn *sql.Conn) {
 		return
 	}
 	d.failedAt = info.Size()
+	d.checkpointErrors.Add(1)
 	d.options.Log.Error("checkpoint failed", "dir", d.folder.dir, "wal_bytes", info.Size(), "error", err)
 }

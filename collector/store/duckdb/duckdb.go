@@ -18,6 +18,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gpumeter/gpumeter/collector/store"
@@ -78,7 +79,8 @@ type DB struct {
 	stale bool
 	// failedAt is how long DuckDB's log was when a checkpoint failed last, bytes;
 	// guarded by writing.
-	failedAt int64
+	failedAt         int64
+	checkpointErrors atomic.Int64
 	// unsynced says that the folder's names may not be durable since the last
 	// COMMIT; guarded by writing.
 	unsynced bool

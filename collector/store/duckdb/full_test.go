@@ -73,7 +73,7 @@ func appendOnAFullDisk(t *testing.T, dir string) {
 		}
 		want.Quarantined++
 	}
-	if strings.Count(log.String(), "checkpoint failed") != 1 {
+	if strings.Count(log.String(), "checkpoint failed") != 1 || db.CheckpointErrors() != 1 {
 		t.Errorf("not one checkpoint failed, and was left until the log had grown as much again:\n%s", &log)
 	}
 	limit(1 << 40)
