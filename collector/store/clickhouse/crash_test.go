@@ -14,7 +14,10 @@ import (
 
 var crash = storetest.Crash{Open: open}
 
-func TestDBSurvivesKill(t *testing.T) { crash.AtRandom(t, 10) }
+func TestDBSurvivesKill(t *testing.T) {
+	options(t, "") // skips without a server
+	crash.AtRandom(t, 10)
+}
 
 // TestDBSurvivesKillAtEachStep kills a process each time that it has sent the
 // server something: the server gets that and nothing more.

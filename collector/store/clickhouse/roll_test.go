@@ -45,7 +45,7 @@ func (s rolling) Append(ctx context.Context, batches []usage.Sealed) ([]store.St
 func openRolling(t *testing.T, dir string) store.Store {
 	other := open(t, dir).(*clickhouse.DB)
 	t.Cleanup(func() { other.Close() })
-	return rolling{open(t, dir).(*clickhouse.DB), other, t, rand.New(rand.NewPCG(1, 2))}
+	return rolling{open(t, dir).(*clickhouse.DB), other, t, storetest.NewRand(1)}
 }
 
 // TestDBPassesTheSuiteOnHourRecords holds sums over hour records against the

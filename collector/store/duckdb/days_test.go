@@ -404,7 +404,7 @@ func (s daily) Append(ctx context.Context, batches []usage.Sealed) ([]store.Stat
 
 // openDaily finishes what was cut short, and audits all days.
 func openDaily(t *testing.T, dir string) store.Store {
-	s := daily{open(t, dir).(*duckdb.DB), t, rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 2))}
+	s := daily{open(t, dir).(*duckdb.DB), t, storetest.NewRand(uint64(time.Now().UnixNano()))}
 	if _, err := s.CloseDays(context.Background(), time.UnixMilli(0)); err != nil {
 		t.Errorf("finish days: %v", err)
 	}

@@ -29,7 +29,7 @@ func (s pruning) Prune(ctx context.Context, p store.Pruning) (store.Pruned, erro
 }
 
 func openPruning(t *testing.T, dir string) store.Store {
-	x := pruning{rolling{open(t, dir).(*duckdb.DB), t, rand.New(rand.NewPCG(1, 2))}}
+	x := pruning{rolling{open(t, dir).(*duckdb.DB), t, storetest.NewRand(1)}}
 	x.audit()
 	return x
 }

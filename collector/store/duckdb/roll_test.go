@@ -58,7 +58,7 @@ func TestDBPassesTheSuiteOnHourRecords(t *testing.T) {
 }
 
 func openRolling(t *testing.T, dir string) store.Store {
-	x := rolling{open(t, dir).(*duckdb.DB), t, rand.New(rand.NewPCG(1, 2))}
+	x := rolling{open(t, dir).(*duckdb.DB), t, storetest.NewRand(1)}
 	x.audit()
 	return x
 }
