@@ -125,7 +125,7 @@ func unquote(text string) (value string, ok bool) {
 // escaped are the characters that a backslash stands before in double quotes.
 const escaped = "\"\\`$"
 
-// plainValue needs no quotes, in systemd's eyes and in a shell's.
+// plainValue needs no quotes in systemd's eyes.
 var plainValue = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]*$`)
 
 // quote writes a value that parseSettings and systemd read as it is. It has no

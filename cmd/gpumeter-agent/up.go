@@ -265,7 +265,7 @@ func (a *upArgs) foreground(ctx context.Context) error {
 func (a *upArgs) next(more string, told ...string) {
 	state := ""
 	if a.config.State != defaultState {
-		state = " --state " + word(a.config.State)
+		state = " --state " + doctor.Word(a.config.State)
 	}
 	asked := state
 	if len(told) > 0 {
@@ -283,16 +283,8 @@ func (a *upArgs) told() []string {
 	var out []string
 	a.given.Visit(func(f *pflag.Flag) {
 		if f.Name != "join" && f.Name != "dry-run" { // the flag collector has what join had
-			out = append(out, word("--"+f.Name+"="+valueOf(f)))
+			out = append(out, doctor.Word("--"+f.Name+"="+valueOf(f)))
 		}
 	})
 	return out
-}
-
-// word writes a value as one word for a shell.
-func word(s string) string {
-	if s != "" && plainValue.MatchString(s) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -321,12 +321,3 @@ func TestUpRunsInTheForegroundWithoutThePackage(t *testing.T) {
 		}
 	}
 }
-
-func TestWordsAreForAShell(t *testing.T) {
-	for _, s := range []string{"", "a b", "it's", "$HOME", "`id`", `\`, "plain-1.2:3/4", "*"} {
-		out, err := exec.CommandContext(t.Context(), "sh", "-c", "printf %s "+word(s)).Output()
-		if err != nil || string(out) != s {
-			t.Errorf("%q became %q, %v", s, out, err)
-		}
-	}
-}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -138,5 +139,14 @@ func TestReadClockAsksTheKernel(t *testing.T) {
 	c := doctor.ReadClock()
 	if c.Trouble != "" && c.Kept {
 		t.Errorf("%+v: kept, and not known", c)
+	}
+}
+
+func TestWordsAreForAShell(t *testing.T) {
+	for _, s := range []string{"", "a b", "it's", "$HOME", "`id`", `\`, "plain-1.2:3/4", "*"} {
+		out, err := exec.CommandContext(t.Context(), "sh", "-c", "printf %s "+doctor.Word(s)).Output()
+		if err != nil || string(out) != s {
+			t.Errorf("%q became %q, %v", s, out, err)
+		}
 	}
 }

@@ -150,6 +150,17 @@ func Plain(s string) string {
 	}, strings.ToValidUTF8(s, "?"))
 }
 
+// Word writes a value as one word for a shell, as a remedy needs it.
+func Word(s string) string {
+	plain := func(r rune) bool {
+		return r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || strings.ContainsRune("_@%+=:,./-", r)
+	}
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
 // Read reads what Write wrote as JSON: the report of another program.
 func Read(data []byte) (Report, error) {
 	var v struct {

@@ -197,16 +197,5 @@ func (n *namedUser) token(a *Access) error {
 
 // beyond is the error of a key that this package does not follow.
 func beyond(key, why, context string) error {
-	return fmt.Errorf("%s: %s; kubectl does: kubectl --context %s proxy --port 8001, then --kubernetes http://127.0.0.1:8001", key, why, word(context))
-}
-
-// word writes a name as one word for a shell.
-func word(s string) string {
-	plain := func(r rune) bool {
-		return r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || strings.ContainsRune("_@%+=:,./-", r)
-	}
-	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(doctor.Plain(s), "'", `'\''`) + "'"
+	return fmt.Errorf("%s: %s; kubectl does: kubectl --context %s proxy --port 8001, then --kubernetes http://127.0.0.1:8001", key, why, doctor.Word(doctor.Plain(context)))
 }
