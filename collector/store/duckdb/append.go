@@ -67,6 +67,15 @@ func (d *DB) transact(ctx context.Context, f func(*sql.Conn, *draft) error) erro
 	if err := d.revive(ctx); err != nil {
 		return err
 	}
+	if err := d.transaction(ctx, f); err != nil {
+		return err
+	}
+	d.checkpointIfDue(ctx)
+	return nil
+}
+
+// transaction is transact's, whose caller writes.
+func (d *DB) transaction(ctx context.Context, f func(*sql.Conn, *draft) error) error {
 	conn, release, err := d.conn(ctx)
 	if err != nil {
 		return err
@@ -88,11 +97,7 @@ func (d *DB) transact(ctx context.Context, f func(*sql.Conn, *draft) error) erro
 	if err := d.commit(ctx, conn, w); err != nil {
 		return err
 	}
-	if err := d.syncNames(); err != nil {
-		return err
-	}
-	d.checkpointIfDue(ctx, conn)
-	return nil
+	return d.syncNames()
 }
 
 // receivedMs is when what is written now was received: never on a day that is
@@ -145,7 +150,7 @@ func (d *DB) revive(ctx context.Context) error {
 	_ = d.sql.Close() // it may say again what is wrong
 	fresh, err := d.folder.start(ctx, d.options)
 	if err != nil {
-		return fmt.Errorf("open the database again after a failed commit: %w", err)
+		return fmt.Errorf("open the database again after a failed commit or checkpoint: %w", err)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -57,8 +57,7 @@ func (d *DB) backup(ctx context.Context, to string) error {
 }
 
 // copyTo copies the closed days and what others keep first, and then the
-// database while nobody writes. DuckDB changes its files only when a transaction
-// commits.
+// database while nobody writes: DuckDB then changes no file.
 func (d *DB) copyTo(ctx context.Context, to string) error {
 	d.closing.Lock()
 	defer d.closing.Unlock()
@@ -137,8 +136,9 @@ func holding(dir string, f func(*folder) error) error {
 	return errors.Join(f(held), held.release())
 }
 
-// setAside moves all but what stays and what is named. It moves the database first: if this is cut short, the tally and the log
-// that are left keep anybody from making a new store there.
+// setAside moves all but what stays and what is named. It moves the database
+// first: if this is cut short, the tally and the log that are left keep anybody
+// from making a new store there.
 func (f *folder) setAside(now time.Time, but ...string) (string, error) {
 	entries, err := os.ReadDir(f.dir)
 	if err != nil {

@@ -79,8 +79,13 @@ func (d *DB) CloseDays(ctx context.Context, now time.Time) (days int, err error)
 // nextDay finds the next day to close, before until.
 func (d *DB) nextDay(ctx context.Context, until int64) (day int32, ok bool, err error) {
 	from := d.lastDay().until()
+	conn, release, err := d.conn(ctx)
+	if err != nil {
+		return 0, false, fmt.Errorf("find the next day to close: %w", err)
+	}
+	defer release()
 	var ms sql.NullInt64
-	err = d.sql.QueryRowContext(ctx, `SELECT min(ms) FROM (
+	err = conn.QueryRowContext(ctx, `SELECT min(ms) FROM (
 		SELECT min(received_ms) AS ms FROM batches WHERE received_ms >= $1
 		UNION ALL SELECT min(received_ms) FROM aside WHERE received_ms >= $1
 		UNION ALL SELECT min(at_ms) FROM prunings WHERE at_ms >= $1

@@ -38,12 +38,14 @@ var doublewriteMagic = [8]byte{'g', 'p', 'm', 'd', 'b', 'l', 'w', '1'}
 // database's headers, the blocks, and the SHA-256 of all that.
 type doublewriteHead struct {
 	Magic             [8]byte
+	Store             [32]byte // its id
 	BlockSize, Blocks uint64
 }
 
 // saveBlocks makes a durable copy of what a checkpoint may write in place.
-func (f *folder) saveBlocks(ctx context.Context, conn *sql.Conn) error {
+func (f *folder) saveBlocks(ctx context.Context, conn *sql.Conn, storeID string) error {
 	head := doublewriteHead{Magic: doublewriteMagic}
+	copy(head.Store[:], storeID)
 	ids, err := f.metadataBlocks(ctx, conn, &head.BlockSize)
 	if err != nil {
 		return fmt.Errorf("list the blocks of metadata: %w", err)
@@ -155,8 +157,13 @@ func (f *folder) mend(readOnly bool) (int, error) {
 	defer in.Close()
 	n := 0
 	saved, err := readSaved(in)
-	if err == nil && saved != nil {
+	if err == nil && saved != nil && f.owns(saved) {
 		n, err = f.putBack(saved, readOnly)
+	}
+	if err == nil && !readOnly {
+		// A header that a killed process wrote may not be durable yet, and DuckDB
+		// takes the log away if it sees it.
+		err = f.database.Sync()
 	}
 	if err != nil {
 		return 0, fmt.Errorf("put back what a checkpoint that was cut short left in %s: %w", doublewriteName, err)
@@ -167,37 +174,56 @@ func (f *folder) mend(readOnly bool) (int, error) {
 	return n, os.Remove(in.Name())
 }
 
+// owns reports whether blocks are of the store that the tally names. A store in
+// which nothing was committed has none.
+func (f *folder) owns(s *savedBlocks) bool {
+	text, err := os.ReadFile(f.path(tallyName))
+	return err != nil || bytes.HasPrefix(text, s.Store[:])
+}
+
 // putBack writes the blocks that differ, if the database's headers are those
 // of before the checkpoint.
 func (f *folder) putBack(s *savedBlocks, readOnly bool) (n int, err error) {
-	headers, was, is := make([]byte, headersSize), make([]byte, s.BlockSize), make([]byte, s.BlockSize)
-	if _, err := f.database.ReadAt(headers, 0); err != nil {
+	if torn, err := f.differing(s); err != nil || len(torn) == 0 {
 		return 0, err
 	}
-	if !bytes.Equal(headers, s.headers) {
-		return 0, nil
+	out, done, err := f.writeDatabase(readOnly)
+	if err != nil {
+		return 0, err
 	}
-	var out *os.File
+	defer func() { err = errors.Join(err, done()) }()
+	torn, err := f.differing(s) // others may have been here
+	block := make([]byte, s.BlockSize)
+	for _, i := range torn {
+		if err == nil {
+			_, err = s.blocks.ReadAt(block, int64(i)*int64(s.BlockSize))
+		}
+		if err == nil {
+			_, err = out.WriteAt(block, s.offset(s.ids[i]))
+		}
+	}
+	return len(torn), err
+}
+
+// differing returns which blocks of the database are not as they were saved;
+// none if the headers have changed since.
+func (f *folder) differing(s *savedBlocks) (torn []int, err error) {
+	headers, was, is := make([]byte, headersSize), make([]byte, s.BlockSize), make([]byte, s.BlockSize)
+	if _, err := f.database.ReadAt(headers, 0); err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(headers, s.headers) {
+		return nil, nil
+	}
 	for i, id := range s.ids {
 		if _, err := s.blocks.ReadAt(was, int64(i)*int64(s.BlockSize)); err != nil {
-			return n, err
+			return nil, err
 		}
-		if _, err := f.database.ReadAt(is, s.offset(id)); err == nil && bytes.Equal(was, is) {
-			continue
+		if _, err := f.database.ReadAt(is, s.offset(id)); err != nil || !bytes.Equal(was, is) {
+			torn = append(torn, i)
 		}
-		if out == nil {
-			var done func() error
-			if out, done, err = f.writeDatabase(readOnly); err != nil {
-				return n, err
-			}
-			defer func() { err = errors.Join(err, done()) }()
-		}
-		if _, err := out.WriteAt(was, s.offset(id)); err != nil {
-			return n, err
-		}
-		n++
 	}
-	return n, nil
+	return torn, nil
 }
 
 // writeDatabase opens the database file for writing; done makes that durable.
@@ -215,7 +241,7 @@ func (f *folder) writeDatabase(readOnly bool) (out *os.File, done func() error, 
 	return out, func() error {
 		err := errors.Join(out.Sync(), out.Close())
 		if readOnly {
-			err = errors.Join(err, syscall.Flock(int(f.lock.Fd()), syscall.LOCK_SH))
+			err = errors.Join(err, syscall.Flock(int(f.lock.Fd()), syscall.LOCK_SH|syscall.LOCK_NB))
 		}
 		return err
 	}, nil

@@ -2,6 +2,7 @@ package duckdb_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -176,6 +177,30 @@ func TestSavedBlocksThatDoNotCount(t *testing.T) {
 			if err := db.Close(); err != nil {
 				t.Fatal(err)
 			}
+		}
+	})
+}
+
+// TestBlocksOfAnotherStoreAreNotPutBack gives a torn database the blocks that
+// were saved of another store.
+func TestBlocksOfAnotherStoreAreNotPutBack(t *testing.T) {
+	t.Parallel()
+	checkpoints(t, func(round int, before, after files, _ store.Counts) {
+		const id = len("gpmdblw1")
+		saved := bytes.Clone(before[doublewrite])
+		if !bytes.Equal(saved[id:id+32], before["tally"][:32]) {
+			t.Fatalf("round %d: the saved blocks are of store %q", round, saved[id:id+32])
+		}
+		copy(saved[id:], strings.Repeat("0", 32))
+		sum := sha256.Sum256(saved[:len(saved)-sha256.Size])
+		copy(saved[len(saved)-sha256.Size:], sum[:])
+		cut := append(before[database][:headers:headers], after[database][headers:]...)
+		dir := before.with(doublewrite, saved).with(database, cut).write(t)
+		if db, err := duckdb.Open(t.Context(), dir, duckdb.Options{ReadOnly: true}); err == nil {
+			_ = db.Close()
+		}
+		if !bytes.Equal(filesIn(t, dir)[database], cut) {
+			t.Errorf("round %d: the database was changed", round)
 		}
 	})
 }

@@ -77,9 +77,9 @@ type DB struct {
 	// stale says that a COMMIT or a checkpoint failed, so that state may not be
 	// what the tables hold, or DuckDB refuses work; guarded by writing.
 	stale bool
-	// failedAt is how long DuckDB's log was when a checkpoint failed last, bytes;
-	// guarded by writing.
-	failedAt         int64
+	// checkpointAt is how long DuckDB's log has to be, bytes, before another
+	// checkpoint is tried after one that failed; guarded by writing.
+	checkpointAt     int64
 	checkpointErrors atomic.Int64
 	// unsynced says that the folder's names may not be durable since the last
 	// COMMIT; guarded by writing.
@@ -159,7 +159,7 @@ func (d *DB) read(ctx context.Context) error {
 	defer conn.Close()
 	id, changed, err := upgrade(ctx, conn, d.options.ReadOnly)
 	if err == nil && changed {
-		_, err = d.folder.checkpoint(ctx, conn)
+		err = d.folder.checkpoint(ctx, conn, id)
 	}
 	if err != nil {
 		return err
@@ -251,25 +251,20 @@ func mint() string {
 // ID returns the store's id: 32 hex digits.
 func (d *DB) ID() string { return d.id }
 
-// Close moves the log into the database file and lets go of the folder.
+// Close moves the log into the database file, unless a reader is in the way,
+// and lets go of the folder.
 func (d *DB) Close() error {
 	var err error
 	if !d.options.ReadOnly {
-		err = d.lastCheckpoint(context.Background())
+		d.writing.Lock()
+		defer d.writing.Unlock()
+		if err = d.checkpoint(context.Background()); errors.Is(err, errReaders) {
+			err = nil // the log keeps everything
+		}
 	}
 	err = errors.Join(err, d.sql.Close(), d.folder.release())
 	if err != nil {
 		return fmt.Errorf("close store in %s: %w", d.folder.dir, err)
 	}
 	return nil
-}
-
-func (d *DB) lastCheckpoint(ctx context.Context) error {
-	conn, err := d.sql.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	_, err = d.folder.checkpoint(ctx, conn)
-	return err
 }

@@ -55,5 +55,17 @@ func (d *DB) SaveBlocks(ctx context.Context) error {
 		return err
 	}
 	defer release()
-	return d.folder.saveBlocks(ctx, conn)
+	return d.folder.saveBlocks(ctx, conn, d.id)
+}
+
+// Writing calls f while nobody else writes.
+func (d *DB) Writing(f func()) {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	f()
+}
+
+// View calls f while a transaction reads.
+func (d *DB) View(ctx context.Context, f func()) error {
+	return d.view(ctx, func(*state) {}, func(*sql.Conn) error { f(); return nil })
 }

@@ -72,6 +72,9 @@ func appendOnAFullDisk(t *testing.T, dir string) {
 			break
 		}
 		want.Quarantined++
+		if _, err := db.Events(t.Context(), t0, t0+1, 1); err != nil {
+			t.Errorf("read beside a full disk, after %d failed checkpoints: %v", db.CheckpointErrors(), err)
+		}
 	}
 	if strings.Count(log.String(), "checkpoint failed") != 1 || db.CheckpointErrors() != 1 {
 		t.Errorf("not one checkpoint failed, and was left until the log had grown as much again:\n%s", &log)

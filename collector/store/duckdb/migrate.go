@@ -27,8 +27,8 @@ func found(ctx context.Context, db *sql.DB, now time.Time) error {
 }
 
 // upgrade runs the migrations that a store has not seen, each in a transaction
-// of its own, and returns the store's id. After such a change the log is moved
-// into the file, so that it is not replayed when something later goes wrong.
+// of its own, and returns the store's id. The caller moves the log into the file
+// after a change, so that it is not replayed when something later goes wrong.
 func upgrade(ctx context.Context, conn *sql.Conn, readOnly bool) (id string, changed bool, err error) {
 	var schema, rows int
 	err = conn.QueryRowContext(ctx, "SELECT count(*), any_value(store_id), any_value(schema) FROM meta").Scan(&rows, &id, &schema)

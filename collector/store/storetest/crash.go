@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -85,10 +86,10 @@ func (c Crash) AtEachStep(t *testing.T, at func(p *exec.Cmd, kill func(), dir st
 		p := process(ctx, t, dir, 1)
 		p.Env = append(p.Env, fmt.Sprintf("%s=%d", crashLimit, limit))
 		at(p, kill, dir, steps+1)
-		acked, err := follow(t, p, func(string) {})
+		acked, killed := follow(t, p, func(string) {})
 		kill()
 		c.check(t, dir, steps+1, calls, acked, model)
-		if err == nil {
+		if !killed {
 			return steps
 		}
 	}
@@ -142,8 +143,9 @@ func process(ctx context.Context, t *testing.T, dir string, round int) *exec.Cmd
 }
 
 // follow starts a process, lets heard hear each line that it prints, and returns
-// how many calls it acknowledged, and how it ended.
-func follow(t *testing.T, p *exec.Cmd, heard func(line string)) (acked int, ended error) {
+// how many calls it acknowledged, and whether it was killed. Anything else that
+// ends it fails the test.
+func follow(t *testing.T, p *exec.Cmd, heard func(line string)) (acked int, killed bool) {
 	t.Helper()
 	p.Stderr = os.Stderr
 	out, err := p.StdoutPipe()
@@ -162,7 +164,13 @@ func follow(t *testing.T, p *exec.Cmd, heard func(line string)) (acked int, ende
 		heard(lines.Text())
 	}
 	_, _ = io.Copy(io.Discard, out)
-	return acked, p.Wait()
+	err = p.Wait()
+	how, ok := p.ProcessState.Sys().(syscall.WaitStatus)
+	killed = ok && how.Signaled() && how.Signal() == syscall.SIGKILL
+	if !killed && !p.ProcessState.Success() {
+		t.Fatalf("the process that was to be killed failed after %d calls: %v", acked, err)
+	}
+	return acked, killed
 }
 
 // InCrash reports whether this is a process that a Crash kills.

@@ -1,6 +1,6 @@
 // A library to be loaded before the others (ld.so(8), LD_PRELOAD). It counts
-// what the process does to the files below STEP_DIR through the C library, and
-// kills the process at the STEP-th such call: in the middle of a write, and
+// what the process does to the files below STEP_DIR through the functions below,
+// and kills the process at the STEP-th such call: in the middle of a write, and
 // before anything else.
 #define _GNU_SOURCE
 #include <dlfcn.h>
