@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"syscall"
 
 	"github.com/gpumeter/gpumeter/collector/store"
 )
@@ -57,6 +58,9 @@ func (d *DB) SaveBlocks(ctx context.Context) error {
 	defer release()
 	return d.folder.saveBlocks(ctx, conn, d.id)
 }
+
+// DupLock copies the descriptor of the folder's lock, as a fork does.
+func (d *DB) DupLock() (fd int, err error) { return syscall.Dup(int(d.folder.lock.Fd())) }
 
 // Writing calls f while nobody else writes.
 func (d *DB) Writing(f func()) {

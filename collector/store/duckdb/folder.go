@@ -89,13 +89,14 @@ func sign(lock *os.File) error {
 
 func (f *folder) path(name string) string { return filepath.Join(f.dir, name) }
 
-// release lets others have the folder.
+// release lets others have the folder. A process that is being started has a
+// copy of the descriptor for a moment, so that closing it would not be enough.
 func (f *folder) release() error {
 	var err error
 	if f.database != nil {
 		err = f.database.Close()
 	}
-	return errors.Join(err, f.lock.Close())
+	return errors.Join(err, syscall.Flock(int(f.lock.Fd()), syscall.LOCK_UN), f.lock.Close())
 }
 
 // sync makes the names in the folder durable.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	_ "github.com/duckdb/duckdb-go/v2"
@@ -221,5 +222,24 @@ func TestOpenBringsAnOldStoreUpToDate(t *testing.T) {
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestClosedFolderIsFree holds for a process that starts others: until they run
+// their program, they have a copy of the lock's descriptor.
+func TestClosedFolderIsFree(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	db := open(t, dir).(*duckdb.DB)
+	fd, err := db.DupLock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(fd)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := open(t, dir).Close(); err != nil {
+		t.Fatal(err)
 	}
 }
