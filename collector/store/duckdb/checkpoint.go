@@ -37,10 +37,11 @@ func (f *folder) checkpoint(ctx context.Context, conn *sql.Conn, storeID string)
 	if errors.As(err, &refused) && refused.Type == duck.ErrorTypeTransaction {
 		err = fmt.Errorf("%w: %w", errReaders, err)
 	}
-	if err == nil || errors.Is(err, errReaders) {
-		_ = os.Remove(f.path(doublewriteName)) // of no account any more; written anew before the next checkpoint
+	if err != nil {
+		return err // the saved blocks stay: they do no harm where nothing was written
 	}
-	return err
+	_ = os.Remove(f.path(doublewriteName)) // of no account any more: the headers are others
+	return nil
 }
 
 // CheckpointErrors returns how many times, since Open, what was committed could
